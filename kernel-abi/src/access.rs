@@ -1,0 +1,187 @@
+//! What is decided upon (operations, hooks, classes) and what comes out (verdict, reason).
+
+use bitflags::bitflags;
+
+bitflags! {
+    /// Operations of one request, of a rule, or of a whole generation.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub struct Operations: u32 {
+        /// Opening for reading.
+        const READ = OPERATION_READ;
+        /// Opening for writing, appending or truncating.
+        const WRITE = OPERATION_WRITE;
+        /// Starting as a program: `execve`, a script's interpreter, a program's dynamic loader.
+        const EXEC = OPERATION_EXEC;
+        /// Mapping as executable memory, by `mmap` or a later `mprotect`.
+        const MAP_EXEC = OPERATION_MAP_EXEC;
+    }
+}
+
+/// Bit of [`Operations::READ`].
+pub const OPERATION_READ: u32 = 1;
+/// Bit of [`Operations::WRITE`].
+pub const OPERATION_WRITE: u32 = 2;
+/// Bit of [`Operations::EXEC`].
+pub const OPERATION_EXEC: u32 = 4;
+/// Bit of [`Operations::MAP_EXEC`].
+pub const OPERATION_MAP_EXEC: u32 = 8;
+
+/// Names of the single operations as policies and records write them.
+const OPERATION_NAMES: [(Operations, &str); 4] = [
+    (Operations::READ, "read"),
+    (Operations::WRITE, "write"),
+    (Operations::EXEC, "exec"),
+    (Operations::MAP_EXEC, "map-exec"),
+];
+
+impl Operations {
+    /// The operation with that name in the policy language.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        OPERATION_NAMES.iter().find(|(_, name)| *name == word).map(|(operation, _)| *operation)
+    }
+
+    /// The names of the operations in this set, in a fixed order. Bits without a name are left out.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        OPERATION_NAMES.iter().filter(move |(operation, _)| self.contains(*operation)).map(|(_, name)| *name)
+    }
+
+    /// All names that [`Operations::from_word`] knows.
+    pub fn all_words() -> impl Iterator<Item = &'static str> {
+        OPERATION_NAMES.iter().map(|(_, name)| *name)
+    }
+}
+
+/// Makes a `u8` enum with the conversions that untrusted bytes need.
+macro_rules! byte_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $value:literal => $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$doc])* $variant = $value,)+ }
+
+        impl $name {
+            /// All values, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The value with that number, if there is one.
+            #[must_use]
+            pub fn from_byte(byte: u8) -> Option<Self> {
+                match byte { $($value => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// Its name in records, metrics and output.
+            #[must_use]
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+    };
+}
+
+byte_enum! {
+    /// Where a probe is attached: the LSM hook, by the kernel's name.
+    Hook {
+        /// A file is opened; also the real file below an overlay.
+        FileOpen = 0 => "file_open",
+        /// A file is mapped.
+        MmapFile = 1 => "mmap_file",
+        /// A mapping changes its protection.
+        FileMprotect = 2 => "file_mprotect",
+        /// A program, script or interpreter is about to be started.
+        BprmCheck = 3 => "bprm_check_security",
+    }
+}
+
+byte_enum! {
+    /// A group of hooks that are attached and proven together.
+    Class {
+        /// Opening and mapping files.
+        File = 0 => "file",
+        /// Starting programs.
+        Exec = 1 => "exec",
+    }
+}
+
+byte_enum! {
+    /// The answer of one decision.
+    Verdict {
+        /// Go on.
+        Allow = 0 => "allow",
+        /// Go on; a rule that only observes would have denied.
+        Audit = 1 => "audit",
+        /// Refused with `EPERM`.
+        Deny = 2 => "deny",
+    }
+}
+
+byte_enum! {
+    /// How a rule, a policy or a command line wants decisions to end.
+    Mode {
+        /// Report only: the strongest verdict is `audit`.
+        Observe = 0 => "observe",
+        /// Refuse: the strongest verdict is `deny`.
+        Enforce = 1 => "enforce",
+    }
+}
+
+byte_enum! {
+    /// Why a decision ended as it did. Reasons from [`Reason::TableMissing`] on are *undecidable* requests:
+    /// they are denied when an enforcing rule of the generation could have matched the operation.
+    Reason {
+        /// No rule concerns the request, or nothing is armed.
+        None = 0 => "none",
+        /// The object's identity has a rule.
+        Object = 1 => "object",
+        /// The name in its directory has a rule.
+        Slot = 2 => "slot",
+        /// A rule would have denied, but the survival list is never denied.
+        Survival = 3 => "survival",
+        /// A rule would have denied, but the subject is in an exempt cgroup.
+        Exempt = 4 => "exempt",
+        /// The daemon's own operation that must be denied.
+        SelfCheck = 5 => "self_check",
+        /// A table of the generation in force is not there.
+        TableMissing = 6 => "table_missing",
+        /// Tables of two generations were seen in one decision.
+        MixedGenerations = 7 => "mixed_generations",
+        /// The name of the file could not be read while it was being renamed.
+        NameUnreadable = 8 => "name_unreadable",
+        /// An object has more rows than a probe can look at.
+        TooManyRows = 9 => "too_many_rows",
+    }
+}
+
+impl Reason {
+    /// Whether the request could not be decided by the rules.
+    #[must_use]
+    pub fn is_undecidable(self) -> bool {
+        self >= Self::TableMissing
+    }
+}
+
+impl Hook {
+    /// The class it belongs to.
+    #[must_use]
+    pub fn class(self) -> Class {
+        match self {
+            Self::FileOpen | Self::MmapFile | Self::FileMprotect => Class::File,
+            Self::BprmCheck => Class::Exec,
+        }
+    }
+}
+
+impl Class {
+    /// Its hooks.
+    pub fn hooks(self) -> impl Iterator<Item = Hook> {
+        Hook::ALL.iter().copied().filter(move |hook| hook.class() == self)
+    }
+}
+
+impl Mode {
+    /// The weaker of two: something enforces only if all who have a say in it enforce.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        self.min(other)
+    }
+}

@@ -1,0 +1,361 @@
+//! Keys and values of the tables that a generation consists of, and of those that outlive generations.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Identity of a file, directory or other inode, as the kernel sees it. Never derived from `stat()`.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
+#[repr(C)]
+pub struct ObjectKey {
+    /// `inode->i_ino`.
+    pub ino: u64,
+    /// `inode->i_sb->s_dev`, the kernel's encoding: major << 20 | minor.
+    pub dev: u32,
+    /// `inode->i_generation`: tells apart inodes that had the same number one after the other.
+    pub inode_generation: u32,
+}
+
+/// Key of the `objects` table: an inode number. Only one inode has it at a time, so the entry carries the inode
+/// generation, and rules that name an inode by number need no second look-up.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
+#[repr(C)]
+pub struct InodeNumber {
+    /// `inode->i_ino`.
+    pub ino: u64,
+    /// `inode->i_sb->s_dev`.
+    pub dev: u64,
+}
+
+/// Key of the `slots` table: a name in a directory, whatever is found there.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
+#[repr(C)]
+pub struct SlotKey {
+    /// The directory.
+    pub parent: ObjectKey,
+    /// SipHash of the name under the key in [`Identity`].
+    pub name_hash: u64,
+}
+
+/// Value of `objects` and `slots`: which rows concern it.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
+#[repr(C)]
+pub struct Entry {
+    /// The generation that this entry belongs to; another one is a mixture.
+    pub generation: u32,
+    /// For objects: the inode generation at which paths were resolved to it.
+    pub inode_generation: u32,
+    /// Index of its first row in `rows`.
+    pub first_row: u32,
+    /// How many rows it has, at most [`MAX_ROWS`].
+    pub row_count: u16,
+    /// `ENTRY_…` bits.
+    pub flags: u16,
+}
+
+/// This directory has slots: the names of files opened in it must be looked up.
+pub const ENTRY_HAS_SLOTS: u16 = 1;
+
+/// The most rows an entry may have: what a probe can walk. Rows of one object are joined when compiling, so
+/// their number depends on the operations and modes that exist, not on how many rules name the object.
+pub const MAX_ROWS: u16 = 16;
+
+/// One row of `rows`: what happens on some operations of one object.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
+#[repr(C)]
+pub struct Row {
+    /// The generation that this row belongs to.
+    pub generation: u32,
+    /// [`Operations`](crate::Operations) bits it concerns.
+    pub operations: u32,
+    /// Rule number: index in `rules`.
+    pub rule: u32,
+    /// [`Mode`](crate::Mode).
+    pub mode: u8,
+    /// Reserved for the signal that the process gets; 0 is none.
+    pub signal: u8,
+    /// `ROW_…` bits.
+    pub flags: u16,
+}
+
+/// The row concerns the inode number whatever inode generation it has now.
+pub const ROW_ANY_INODE_GENERATION: u16 = 1;
+/// The row concerns the task that makes the self-check, and nobody else.
+pub const ROW_SELF_CHECK: u16 = 2;
+
+/// Rule number of [`ROW_SELF_CHECK`] rows.
+pub const RULE_SELF_CHECK: u32 = 0xffff_fffe;
+/// Rule number in events that no single rule caused.
+pub const RULE_NONE: u32 = 0xffff_ffff;
+
+/// Bytes of a rule's id in [`RuleInfo`], with the NUL that ends it.
+pub const RULE_ID_BYTES: usize = 64;
+
+/// Value of `rules`: the id of a rule, so that events can be read with nothing but the pins.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct RuleInfo {
+    /// UTF-8, padded with NUL.
+    pub id: [u8; RULE_ID_BYTES],
+}
+
+/// Value of `exempt`, keyed by cgroup id: the cgroup and all below it are excepted from the rules.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
+#[repr(C)]
+pub struct Exempt {
+    /// The generation that this entry belongs to.
+    pub generation: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// Bytes of [`GenerationInfo::policy`], with the NUL that ends it.
+pub const POLICY_NAME_BYTES: usize = 64;
+
+/// The one value of `generations`: what a generation as a whole is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct GenerationInfo {
+    /// Its number; its tables stand in bank `generation & 1`.
+    pub generation: u32,
+    /// `GENERATION_…` bits.
+    pub flags: u32,
+    /// Operations that any rule concerns.
+    pub operations: u32,
+    /// Operations that an enforcing rule concerns: undecidable requests for these are denied.
+    pub enforced_operations: u32,
+    /// Number of rules.
+    pub rules: u32,
+    /// Number of entries in `objects`.
+    pub objects: u32,
+    /// Number of entries in `slots`.
+    pub slots: u32,
+    /// Number of entries in `rows`.
+    pub rows: u32,
+    /// Number of entries in `exempt`.
+    pub exempt: u32,
+    /// [`Mode`](crate::Mode) that the command line and the policy agree upon.
+    pub mode: u32,
+    /// The policy's serial number, 0 if it has none.
+    pub serial: u64,
+    /// When it was compiled to tables, in nanoseconds since 1970 (`CLOCK_REALTIME`).
+    pub built_at_ns: u64,
+    /// SHA-256 of the plan: the same on every machine.
+    pub plan_digest: [u8; 32],
+    /// SHA-256 of the tables of this host, without generation numbers.
+    pub table_digest: [u8; 32],
+    /// The policy's name: UTF-8, padded with NUL.
+    pub policy: [u8; POLICY_NAME_BYTES],
+}
+
+/// Some directory has slots. Without it, probes look at no parent.
+pub const GENERATION_HAS_SLOTS: u32 = 1;
+
+/// Number of banks that each table of a generation has.
+pub const BANKS: u32 = 2;
+
+/// Key of `survival`. What it means depends on `kind`.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
+#[repr(C)]
+pub struct SurvivalKey {
+    /// An object; or in `ino` a cgroup id; or in `ino` the start time and in `dev` the pid of a process.
+    pub object: ObjectKey,
+    /// `SURVIVAL_…`.
+    pub kind: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// [`SurvivalKey`] of an object that is never denied to anyone.
+pub const SURVIVAL_OBJECT: u32 = 1;
+/// [`SurvivalKey`] of a cgroup that is never denied anything.
+pub const SURVIVAL_CGROUP: u32 = 2;
+/// [`SurvivalKey`] of a process that is never denied anything.
+pub const SURVIVAL_PROCESS: u32 = 3;
+
+/// Value of `survival`: the operations that are never denied.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+)]
+#[repr(C)]
+pub struct Survival {
+    /// [`Operations`](crate::Operations) bits.
+    pub operations: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// The one value of `identity`: who loaded these probes, so that a later daemon knows whether to adopt them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Identity {
+    /// [`ABI_VERSION`](crate::ABI_VERSION) of the probes. Stays the first field in all versions.
+    pub abi_version: u32,
+    /// Size of this struct.
+    pub size: u32,
+    /// Key of the name hash. Drawn anew each time the probes are armed.
+    pub name_key: [u64; 2],
+    /// SHA-256 of the compiled object.
+    pub object_digest: [u8; 32],
+    /// Tag of each program, in the order of [`Hook`](crate::Hook); zeros where it is not loaded.
+    pub program_tags: [u64; HOOKS],
+}
+
+/// Number of hooks.
+pub const HOOKS: usize = 4;
+
+/// The one value of `active`: written as one aligned 64-bit store into mapped memory, which is the flip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Active {
+    /// The generation in force; 0 before the first.
+    pub generation: u32,
+    /// Its enforced operations, kept here so that a missing table is denied rightly.
+    pub enforced_operations: u32,
+}
+
+/// The one value of `self_check`: the task whose requests are decided as a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SelfCheck {
+    /// Its pid in the initial namespace; 0 when no self-check is going on.
+    pub pid: u32,
+    /// The generation to decide under, which may be the one in the spare bank.
+    pub generation: u32,
+    /// When the process started, in nanoseconds since boot: pids are reused.
+    pub start_time: u64,
+    /// The [`Hook`](crate::Hook) to be proven; [`ROW_SELF_CHECK`] rows are ignored on all others.
+    pub hook: u32,
+    /// Copied into [`Proof::token`], so that an old proof is not taken for a new one.
+    pub token: u32,
+}
+
+/// Value of `proofs`, one for each hook: what the probe answered to the last self-check there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Proof {
+    /// [`SelfCheck::token`] of the check that this answers.
+    pub token: u32,
+    /// The generation that was decided under.
+    pub generation: u32,
+    /// The rule that answered; must be [`RULE_SELF_CHECK`].
+    pub rule: u32,
+    /// [`Verdict`](crate::Verdict); must be deny.
+    pub verdict: u8,
+    /// [`Reason`](crate::Reason).
+    pub reason: u8,
+    /// Always 0.
+    pub reserved: u16,
+    /// When, in nanoseconds of `CLOCK_BOOTTIME`.
+    pub time_ns: u64,
+}

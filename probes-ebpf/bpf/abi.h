@@ -1,0 +1,218 @@
+/* Made from kernel-abi/ by `cargo xtask codegen`. Do not edit. */
+
+#ifndef AEGIS_ABI_H
+#define AEGIS_ABI_H
+
+
+#define AEGIS_HOOK_FILE_OPEN 0
+#define AEGIS_HOOK_MMAP_FILE 1
+#define AEGIS_HOOK_FILE_MPROTECT 2
+#define AEGIS_HOOK_BPRM_CHECK 3
+#define AEGIS_CLASS_FILE 0
+#define AEGIS_CLASS_EXEC 1
+#define AEGIS_VERDICT_ALLOW 0
+#define AEGIS_VERDICT_AUDIT 1
+#define AEGIS_VERDICT_DENY 2
+#define AEGIS_MODE_OBSERVE 0
+#define AEGIS_MODE_ENFORCE 1
+#define AEGIS_REASON_NONE 0
+#define AEGIS_REASON_OBJECT 1
+#define AEGIS_REASON_SLOT 2
+#define AEGIS_REASON_SURVIVAL 3
+#define AEGIS_REASON_EXEMPT 4
+#define AEGIS_REASON_SELF_CHECK 5
+#define AEGIS_REASON_TABLE_MISSING 6
+#define AEGIS_REASON_MIXED_GENERATIONS 7
+#define AEGIS_REASON_NAME_UNREADABLE 8
+#define AEGIS_REASON_TOO_MANY_ROWS 9
+
+
+#define AEGIS_OPERATION_READ 1
+
+#define AEGIS_OPERATION_WRITE 2
+
+#define AEGIS_OPERATION_EXEC 4
+
+#define AEGIS_OPERATION_MAP_EXEC 8
+
+#define AEGIS_ENTRY_HAS_SLOTS 1
+
+#define AEGIS_MAX_ROWS 16
+
+#define AEGIS_ROW_ANY_INODE_GENERATION 1
+
+#define AEGIS_ROW_SELF_CHECK 2
+
+#define AEGIS_RULE_SELF_CHECK 4294967294
+
+#define AEGIS_RULE_NONE 4294967295
+
+#define AEGIS_RULE_ID_BYTES 64
+
+#define AEGIS_POLICY_NAME_BYTES 64
+
+#define AEGIS_GENERATION_HAS_SLOTS 1
+
+#define AEGIS_BANKS 2
+
+#define AEGIS_SURVIVAL_OBJECT 1
+
+#define AEGIS_SURVIVAL_CGROUP 2
+
+#define AEGIS_SURVIVAL_PROCESS 3
+
+#define AEGIS_HOOKS 4
+
+#define AEGIS_PATH_BYTES 488
+
+#define AEGIS_PATH_DEPTH 32
+
+#define AEGIS_EVENT_DECISION 1
+
+#define AEGIS_FLAG_PATH_CUT 1
+
+struct aegis_object_key {
+  uint64_t ino;
+  uint32_t dev;
+  uint32_t inode_generation;
+};
+
+struct aegis_inode_number {
+  uint64_t ino;
+  uint64_t dev;
+};
+
+struct aegis_slot_key {
+  struct aegis_object_key parent;
+  uint64_t name_hash;
+};
+
+struct aegis_entry {
+  uint32_t generation;
+  uint32_t inode_generation;
+  uint32_t first_row;
+  uint16_t row_count;
+  uint16_t flags;
+};
+
+struct aegis_row {
+  uint32_t generation;
+  uint32_t operations;
+  uint32_t rule;
+  uint8_t mode;
+  uint8_t signal;
+  uint16_t flags;
+};
+
+struct aegis_rule_info {
+  uint8_t id[AEGIS_RULE_ID_BYTES];
+};
+
+struct aegis_exempt {
+  uint32_t generation;
+  uint32_t reserved;
+};
+
+struct aegis_generation_info {
+  uint32_t generation;
+  uint32_t flags;
+  uint32_t operations;
+  uint32_t enforced_operations;
+  uint32_t rules;
+  uint32_t objects;
+  uint32_t slots;
+  uint32_t rows;
+  uint32_t exempt;
+  uint32_t mode;
+  uint64_t serial;
+  uint64_t built_at_ns;
+  uint8_t plan_digest[32];
+  uint8_t table_digest[32];
+  uint8_t policy[AEGIS_POLICY_NAME_BYTES];
+};
+
+struct aegis_survival_key {
+  struct aegis_object_key object;
+  uint32_t kind;
+  uint32_t reserved;
+};
+
+struct aegis_survival {
+  uint32_t operations;
+  uint32_t reserved;
+};
+
+struct aegis_identity {
+  uint32_t abi_version;
+  uint32_t size;
+  uint64_t name_key[2];
+  uint8_t object_digest[32];
+  uint64_t program_tags[AEGIS_HOOKS];
+};
+
+struct aegis_active {
+  uint32_t generation;
+  uint32_t enforced_operations;
+};
+
+struct aegis_self_check {
+  uint32_t pid;
+  uint32_t generation;
+  uint64_t start_time;
+  uint32_t hook;
+  uint32_t token;
+};
+
+struct aegis_proof {
+  uint32_t token;
+  uint32_t generation;
+  uint32_t rule;
+  uint8_t verdict;
+  uint8_t reason;
+  uint16_t reserved;
+  uint64_t time_ns;
+};
+
+struct aegis_event {
+  uint16_t abi_version;
+  uint8_t kind;
+  uint8_t hook;
+  uint8_t verdict;
+  uint8_t reason;
+  uint8_t signal;
+  uint8_t flags;
+  uint32_t cpu;
+  uint32_t generation;
+  uint64_t sequence;
+  uint64_t time_ns;
+  uint32_t operations;
+  uint32_t rule;
+  uint32_t pid;
+  uint32_t tid;
+  uint64_t start_time;
+  uint64_t parent_start_time;
+  uint32_t ppid;
+  uint32_t uid;
+  uint32_t gid;
+  uint32_t mount_namespace;
+  uint32_t pid_namespace;
+  uint16_t path_bytes;
+  uint16_t path_components;
+  uint64_t cgroup;
+  struct aegis_object_key object;
+  uint8_t comm[16];
+  uint8_t path[AEGIS_PATH_BYTES];
+};
+
+struct aegis_counters {
+  uint64_t reported;
+  uint64_t submitted;
+  uint64_t dropped;
+  uint64_t undecidable;
+  uint64_t survived;
+  uint64_t exempted;
+  uint64_t audited[AEGIS_HOOKS];
+  uint64_t denied[AEGIS_HOOKS];
+};
+
+#endif  /* AEGIS_ABI_H */
