@@ -1,12 +1,11 @@
 //! What the kernel tells the daemon: decisions that were reported, and how many there were.
 
-use crate::ABI_VERSION;
 use crate::access::{Hook, Operations, Reason, Verdict};
-use crate::tables::{HOOKS, ObjectKey};
+use crate::tables::{ABI_VERSION, HOOKS, ObjectKey};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Bytes for the path of an event.
-pub const PATH_BYTES: usize = 488;
+pub const PATH_BYTES: usize = 616;
 /// Components of a path that a probe walks.
 pub const PATH_DEPTH: u32 = 32;
 /// [`Event::kind`] of a decision that was reported.

@@ -16,6 +16,3 @@ mod tables;
 pub use access::*;
 pub use event::{Counters, EVENT_DECISION, Event, EventError, FLAG_PATH_CUT, PATH_BYTES, PATH_DEPTH};
 pub use tables::*;
-
-/// Version of everything in this crate. A daemon adopts pinned probes only if theirs is the same.
-pub const ABI_VERSION: u32 = 1;

@@ -2,6 +2,9 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+/// Version of everything in this crate. A daemon adopts pinned probes only if theirs is the same.
+pub const ABI_VERSION: u32 = 1;
+
 /// Identity of a file, directory or other inode, as the kernel sees it. Never derived from `stat()`.
 #[derive(
     Debug,
@@ -358,4 +361,28 @@ pub struct Proof {
     pub reserved: u16,
     /// When, in nanoseconds of `CLOCK_BOOTTIME`.
     pub time_ns: u64,
+}
+
+/// What the resolving probe says of one open descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Resolved {
+    /// The descriptor's number.
+    pub descriptor: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// What it is open on.
+    pub object: ObjectKey,
+}
+
+/// What the resolving probe says of one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Process {
+    /// Its pid in the initial namespace.
+    pub pid: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// When it started, in nanoseconds since boot.
+    pub start_time: u64,
 }

@@ -35,6 +35,8 @@
 
 #define AEGIS_OPERATION_MAP_EXEC 8
 
+#define AEGIS_ABI_VERSION 1
+
 #define AEGIS_ENTRY_HAS_SLOTS 1
 
 #define AEGIS_MAX_ROWS 16
@@ -63,7 +65,7 @@
 
 #define AEGIS_HOOKS 4
 
-#define AEGIS_PATH_BYTES 488
+#define AEGIS_PATH_BYTES 616
 
 #define AEGIS_PATH_DEPTH 32
 
@@ -202,6 +204,18 @@ struct aegis_event {
   struct aegis_object_key object;
   uint8_t comm[16];
   uint8_t path[AEGIS_PATH_BYTES];
+};
+
+struct aegis_resolved {
+  uint32_t descriptor;
+  uint32_t reserved;
+  struct aegis_object_key object;
+};
+
+struct aegis_process {
+  uint32_t pid;
+  uint32_t reserved;
+  uint64_t start_time;
 };
 
 struct aegis_counters {

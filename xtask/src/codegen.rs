@@ -105,6 +105,8 @@ fn structs() -> Vec<String> {
         "SelfCheck",
         "Proof",
         "Event",
+        "Resolved",
+        "Process",
         "Counters",
     ];
     names.map(str::to_owned).to_vec()

@@ -2,8 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod codegen;
+mod process;
+mod vm;
+mod workspace;
 
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Tasks of the Aegis repository")]
@@ -16,10 +20,14 @@ struct Cli {
 enum Verb {
     /// Writes the generated files anew.
     Codegen(codegen::Args),
+    /// Runs commands and tests in a virtual machine whose kernel enforces.
+    #[command(subcommand)]
+    Vm(vm::Verb),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().verb {
-        Verb::Codegen(args) => codegen::run(&args),
+        Verb::Codegen(args) => codegen::run(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Vm(verb) => vm::run(&verb),
     }
 }

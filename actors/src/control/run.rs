@@ -1,0 +1,307 @@
+//! The server behind the socket.
+
+use super::state::{Access, may, refusal};
+use crate::loader::Loader;
+use crate::ringbuf_reader::Journal;
+use crate::tree::Daemon;
+use aegis_control_api::{
+    API_VERSION, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest, GapRecord, PolicyReply,
+    Record, Refusal, RefusalKind, Status, paths,
+};
+use aegis_policy::{Plan, Source};
+use axum::body::{Body, Bytes};
+use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::IncomingStream;
+use axum::{Json, Router};
+use futures_core::Stream;
+use serde::Deserialize;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use tokio::net::UnixListener;
+
+/// The bound socket; removed when dropped.
+#[derive(Debug)]
+pub struct Control {
+    path: PathBuf,
+    listener: Option<UnixListener>,
+}
+
+/// A policy may be large, but not without bound: 100,000 paths of 4,095 bytes are some 400 MB.
+const BODY_LIMIT: usize = 512 * 1024 * 1024;
+
+/// Lines that are handed to a reader of events at a time.
+const LINES: usize = 256;
+
+impl Control {
+    /// Binds the socket. Only one daemon can hold the lock of the pins, so a socket that is there is a dead
+    /// daemon's and is replaced.
+    ///
+    /// # Errors
+    /// If the directory or the socket cannot be made.
+    pub fn bind(path: &Path) -> std::io::Result<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+        if let Some(group) = group("aegisbpf") {
+            std::os::unix::fs::chown(path, None, Some(group))?;
+        }
+        Ok(Self { path: path.to_owned(), listener: Some(listener) })
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // A socket that stays behind is replaced by the next daemon.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The number of a group of `/etc/group`.
+fn group(name: &str) -> Option<u32> {
+    let groups = std::fs::read_to_string("/etc/group").ok()?;
+    let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
+    line.split(':').nth(2)?.parse().ok()
+}
+
+/// The user at the other end, as the kernel tells it.
+#[derive(Debug, Clone, Copy)]
+struct Peer(Option<u32>);
+
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        Self(stream.io().peer_cred().ok().map(|cred| cred.uid()))
+    }
+}
+
+/// Answers requests until `daemon` is told to end.
+///
+/// # Errors
+/// If the server cannot run.
+pub async fn serve(control: &mut Control, daemon: Arc<Daemon>) -> std::io::Result<()> {
+    let Some(listener) = control.listener.take() else { return Ok(()) };
+    let router = Router::new()
+        .route(paths::STATUS, get(status))
+        .route(paths::POLICY, get(policy))
+        .route(paths::APPLY, post(apply))
+        .route(paths::RESET, post(reset))
+        .route(paths::EVENTS, get(events))
+        .route(paths::DETACH, post(detach))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(daemon);
+    axum::serve(listener, router.into_make_service_with_connect_info::<Peer>()).await
+}
+
+/// A refusal as a response.
+struct Refused(Refusal);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let code = match self.0.kind {
+            RefusalKind::Policy => StatusCode::UNPROCESSABLE_ENTITY,
+            RefusalKind::NotPermitted => StatusCode::FORBIDDEN,
+            RefusalKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        (code, Json(self.0)).into_response()
+    }
+}
+
+type Reply<T> = Result<Json<T>, Refused>;
+
+/// Runs work that waits for the kernel where it does not hold up other requests. Changes come one after the
+/// other: the loader is behind a lock.
+async fn with_loader<T, F>(daemon: Arc<Daemon>, work: F) -> Result<T, Refused>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Loader) -> Result<T, Refusal> + Send + 'static,
+{
+    let done = tokio::task::spawn_blocking(move || work(&mut daemon.loader())).await;
+    let panicked = |error: tokio::task::JoinError| {
+        Refused(Refusal { kind: RefusalKind::Failed, message: format!("the loader failed: {error}") })
+    };
+    done.map_err(panicked)?.map_err(Refused)
+}
+
+async fn status(
+    State(daemon): State<Arc<Daemon>>,
+    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+) -> Reply<Status> {
+    may(Access::Read, uid).map_err(Refused)?;
+    let received = Arc::clone(&daemon.received);
+    let mut status = with_loader(Arc::clone(&daemon), |loader| {
+        loader.prove_active();
+        read_status(loader).map_err(|error| refusal(&error))
+    })
+    .await?;
+    status.counts.received = Some(received.events.load(Ordering::Relaxed));
+    status.counts.malformed = Some(received.malformed.load(Ordering::Relaxed));
+    Ok(Json(status))
+}
+
+fn read_status(loader: &Loader) -> Result<Status, crate::loader::LoadError> {
+    let daemon = DaemonStatus {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        adopted: loader.adopted(),
+    };
+    Ok(Status {
+        version: API_VERSION,
+        daemon: Some(daemon),
+        bpffs_root: loader.probes().pins().root().display().to_string(),
+        generation: loader.generation()?,
+        classes: loader.classes()?,
+        links: loader.links()?,
+        counts: loader.counts()?,
+    })
+}
+
+async fn policy(
+    State(daemon): State<Arc<Daemon>>,
+    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+) -> Reply<PolicyReply> {
+    may(Access::Read, uid).map_err(Refused)?;
+    with_loader(daemon, |loader| loader.policy().map_err(|error| refusal(&error))).await.map(Json)
+}
+
+async fn apply(
+    State(daemon): State<Arc<Daemon>>,
+    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+    Json(request): Json<ApplyRequest>,
+) -> Reply<ApplyReply> {
+    may(Access::Change, uid).map_err(Refused)?;
+    let sources: Vec<Source<'_>> =
+        request.sources.iter().map(|source| Source { name: &source.name, text: &source.text }).collect();
+    let compiled = aegis_policy::compile(&sources)
+        .map_err(|report| Refused(Refusal { kind: RefusalKind::Policy, message: report.to_string() }))?;
+    let warnings = compiled.warnings.located().map(|warning| warning.message.to_string()).collect();
+    let mut reply = put_in_force(daemon, compiled.plan).await?;
+    reply.warnings = warnings;
+    Ok(Json(reply))
+}
+
+async fn reset(
+    State(daemon): State<Arc<Daemon>>,
+    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+) -> Reply<ApplyReply> {
+    may(Access::Change, uid).map_err(Refused)?;
+    put_in_force(daemon, Plan::empty()).await.map(Json)
+}
+
+async fn put_in_force(daemon: Arc<Daemon>, plan: Plan) -> Result<ApplyReply, Refused> {
+    let journal = daemon.journal.clone();
+    let reply =
+        with_loader(daemon, move |loader| loader.apply(&plan).map_err(|error| refusal(&error))).await?;
+    crate::tree::record_applied(&journal, &reply);
+    Ok(reply)
+}
+
+async fn detach(
+    State(daemon): State<Arc<Daemon>>,
+    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+    Json(request): Json<DetachRequest>,
+) -> Reply<DetachReply> {
+    may(Access::Change, uid).map_err(Refused)?;
+    let links =
+        with_loader(Arc::clone(&daemon), |loader| loader.detach().map_err(|error| refusal(&error))).await?;
+    daemon.detached(&request.reason);
+    Ok(Json(DetachReply { version: API_VERSION, links, undelivered: 0 }))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Range {
+    /// The number of the last record that the reader has.
+    #[serde(default)]
+    after: u64,
+    /// Whether to wait for more.
+    #[serde(default)]
+    follow: bool,
+}
+
+async fn events(
+    State(daemon): State<Arc<Daemon>>,
+    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+    Query(range): Query<Range>,
+) -> Response {
+    if let Err(refusal) = may(Access::Read, uid) {
+        return Refused(refusal).into_response();
+    }
+    let lines = Lines::new(&daemon.journal, range.after, range.follow);
+    ([("content-type", "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+/// Lines of the journal as a stream: what is there, and if it is followed what comes.
+struct Lines {
+    journal: Journal,
+    after: u64,
+    ready: VecDeque<Bytes>,
+    /// Resolves when there is more; none if it is not followed.
+    more: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    follow: bool,
+}
+
+impl Lines {
+    fn new(journal: &Journal, after: u64, follow: bool) -> Self {
+        Self { journal: journal.clone(), after, ready: VecDeque::new(), more: None, follow }
+    }
+
+    fn fill(&mut self) {
+        let (lines, gone, last) = self.journal.after(self.after, LINES);
+        if gone > 0 {
+            let gap = GapRecord { version: API_VERSION, reason: "evicted".to_owned(), count: gone };
+            // This type has nothing that JSON cannot hold.
+            self.ready
+                .extend(serde_json::to_string(&Record::Gap(gap)).ok().map(|gap| Bytes::from(gap + "\n")));
+        }
+        self.ready.extend(lines.iter().map(|line| Bytes::from(format!("{line}\n"))));
+        self.after = last.max(self.after);
+    }
+
+    fn wait(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut newest = self.journal.subscribe();
+        let after = self.after;
+        Box::pin(async move {
+            // An error means that the journal is gone, and with it the daemon.
+            let _ = newest.wait_for(|last| *last > after).await;
+        })
+    }
+}
+
+impl Stream for Lines {
+    type Item = Result<Bytes, std::convert::Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(line) = this.ready.pop_front() {
+                return Poll::Ready(Some(Ok(line)));
+            }
+            this.fill();
+            if !this.ready.is_empty() {
+                continue;
+            }
+            if !this.follow {
+                return Poll::Ready(None);
+            }
+            let mut more = this.more.take().unwrap_or_else(|| this.wait());
+            if more.as_mut().poll(context).is_pending() {
+                this.more = Some(more);
+                return Poll::Pending;
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Who may do what, and what a refusal looks like. Pure.
+
+use crate::loader::LoadError;
+use aegis_control_api::{Refusal, RefusalKind};
+
+/// What a request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Looks.
+    Read,
+    /// Changes.
+    Change,
+}
+
+/// Whether a peer may. The socket's mode lets in only root and the group, so whoever is connected may read.
+pub(crate) fn may(access: Access, uid: Option<u32>) -> Result<(), Refusal> {
+    match (access, uid) {
+        (Access::Read, _) | (Access::Change, Some(0)) => Ok(()),
+        (Access::Change, _) => Err(Refusal {
+            kind: RefusalKind::NotPermitted,
+            message: "only root may change what is enforced; try again as root".to_owned(),
+        }),
+    }
+}
+
+/// A refusal out of an error of the loader.
+pub(crate) fn refusal(error: &LoadError) -> Refusal {
+    let kind = match error {
+        LoadError::Unresolved(_) => RefusalKind::Policy,
+        LoadError::Kernel { .. } => RefusalKind::Failed,
+    };
+    Refusal { kind, message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_root_changes() {
+        for (access, uid, allowed) in [
+            (Access::Read, Some(1000), true),
+            (Access::Read, None, true),
+            (Access::Change, Some(0), true),
+            (Access::Change, Some(1000), false),
+            (Access::Change, None, false),
+        ] {
+            assert_eq!(may(access, uid).is_ok(), allowed, "{access:?} by {uid:?}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Puts policies in force: resolves a plan on this host, stages it, proves it, flips it in.
+//!
+//! Any failure leaves the generation in force untouched, and says in which step it happened.
+
+mod pins;
+mod resolve;
+mod run;
+mod state;
+
+pub use pins::{detach_pins, policy_from_pins, status_from_pins};
+pub use run::{Loader, LoaderSettings, RuleNames, counts, link_status};
+
+use aegis_probes::Error as ProbeError;
+
+/// Why a policy was not put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The policy cannot be resolved on this host. Each finding names the rule, the cause and the remedy.
+    #[error("{}", .0.join("\n"))]
+    Unresolved(Vec<String>),
+    /// The kernel could not do it, or what it did is not what was meant.
+    #[error("{step}: {source}")]
+    Kernel {
+        /// The step that failed.
+        step: &'static str,
+        /// Why.
+        source: ProbeError,
+    },
+}
+
+pub(crate) fn step(step: &'static str) -> impl FnOnce(ProbeError) -> LoadError {
+    move |source| LoadError::Kernel { step, source }
+}

@@ -1,0 +1,65 @@
+//! What can be done without a daemon: status, policy and detach from the pins alone.
+
+use super::run::{Loader, LoaderSettings, counts, link_status};
+use super::state::generation_status;
+use super::{LoadError, step};
+use aegis_control_api::{API_VERSION, DetachReply, PolicyReply, Status};
+use aegis_kernel_abi::Mode;
+use aegis_probes::{Error, EventRing, PinDir, inspect, take_down};
+
+/// The policy in force.
+///
+/// # Errors
+/// If nothing is armed there.
+pub fn policy_from_pins(pins: &PinDir) -> Result<PolicyReply, Error> {
+    let found = inspect(pins)?;
+    let generation = found.info.as_ref().map(generation_status);
+    Ok(PolicyReply { version: API_VERSION, generation, rules: found.rules })
+}
+
+/// The status. What is attached is proven by a self-check, as the daemon would, which needs its lock.
+///
+/// # Errors
+/// If nothing is armed there, or a daemon is running after all.
+pub fn status_from_pins(pins: &PinDir) -> Result<Status, LoadError> {
+    let found = inspect(pins).map_err(step("read the pins"))?;
+    // Adopting changes nothing: the probes are there, and the ring is not read.
+    let settings = LoaderSettings {
+        bpffs_root: pins.root().to_owned(),
+        mode: Mode::Enforce,
+        ring_bytes: 0,
+        survival_cgroups: None,
+    };
+    let loader = Loader::open(settings)?;
+    Ok(Status {
+        version: API_VERSION,
+        daemon: None,
+        bpffs_root: pins.root().display().to_string(),
+        generation: found.info.as_ref().map(generation_status),
+        classes: loader.classes()?,
+        links: found.links.iter().map(link_status).collect(),
+        counts: counts(&found.counters),
+    })
+}
+
+/// Takes everything down. Events that nobody has read are counted.
+///
+/// # Errors
+/// If nothing is armed there, a daemon is running, or a link lives on.
+pub fn detach_pins(pins: &PinDir) -> Result<DetachReply, Error> {
+    if !pins.root().is_dir() {
+        return Err(Error::NotArmed(pins.root().to_owned()));
+    }
+    let lock = pins.lock()?;
+    // A ring that cannot be read is no reason to stay up.
+    let ring = EventRing::open(pins).ok();
+    let links = take_down(pins, &lock)?;
+    let undelivered = ring.map_or(0, |mut ring| {
+        let mut count = 0;
+        while ring.next(|_| ()).is_some() {
+            count += 1;
+        }
+        count
+    });
+    Ok(DetachReply { version: API_VERSION, links: links.iter().map(link_status).collect(), undelivered })
+}

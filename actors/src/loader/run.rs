@@ -1,0 +1,307 @@
+//! The shell of the loader: files, kernel, clock.
+
+use super::state::{Proven, class_status, classes, generation_status, tables};
+use super::{LoadError, resolve, step};
+use crate::clock::unix_ns;
+use aegis_control_api::{
+    API_VERSION, ApplyReply, ClassStatus, Counts, GenerationStatus, LinkStatus, PolicyReply,
+};
+use aegis_kernel_abi::{
+    Class, Counters, Hook, Mode, ObjectKey, Operations, SURVIVAL_CGROUP, SURVIVAL_OBJECT, SURVIVAL_PROCESS,
+    Survival, SurvivalKey,
+};
+use aegis_policy::Plan;
+use aegis_probes::{Arrival, Helper, LinkInfo, PinDir, Probes, Resolver, Settings, take_down};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the command line chooses for the loader.
+#[derive(Debug, Clone)]
+pub struct LoaderSettings {
+    /// Where everything is pinned.
+    pub bpffs_root: PathBuf,
+    /// The mode of the command line: the strongest that any rule can have.
+    pub mode: Mode,
+    /// Size of the event ring in bytes.
+    pub ring_bytes: u32,
+    /// Cgroups of the survival list, by path below the hierarchy's root; `None` leaves the list as it is.
+    pub survival_cgroups: Option<Vec<String>>,
+}
+
+/// Ids of rules by generation, for whoever writes records. The newest few generations stay known.
+#[derive(Debug, Clone, Default)]
+pub struct RuleNames(Arc<Mutex<HashMap<u32, Arc<Vec<String>>>>>);
+
+/// Generations whose rule ids are remembered: events of older ones have long left the ring.
+const REMEMBERED: u32 = 16;
+
+impl RuleNames {
+    /// The id of a rule.
+    #[must_use]
+    pub fn get(&self, generation: u32, rule: u32) -> Option<String> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get(&generation)?.get(usize::try_from(rule).ok()?).cloned()
+    }
+
+    fn put(&self, generation: u32, ids: Vec<String>) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.insert(generation, Arc::new(ids));
+        names.retain(|known, _| known.saturating_add(REMEMBERED) > generation);
+    }
+}
+
+/// The loader.
+pub struct Loader {
+    settings: LoaderSettings,
+    resolver: Resolver,
+    probes: Probes,
+    names: RuleNames,
+    proven: HashMap<Class, Proven>,
+}
+
+/// Objects of the survival list beside the executables of PID 1 and the daemon: where a host has its dynamic
+/// loader. Without it nothing starts.
+const DYNAMIC_LOADERS: [&str; 5] = [
+    "/lib64/ld-linux-x86-64.so.2",
+    "/lib/ld-linux.so.2",
+    "/lib/ld-linux-aarch64.so.1",
+    "/lib/ld-musl-x86_64.so.1",
+    "/lib/ld-musl-aarch64.so.1",
+];
+
+impl Loader {
+    /// Arms or adopts the probes and writes the survival list. No policy is put in force.
+    ///
+    /// # Errors
+    /// If the kernel refuses, or another daemon runs.
+    pub fn open(settings: LoaderSettings) -> Result<Self, LoadError> {
+        let resolver = Resolver::load().map_err(step("load the resolver"))?;
+        let probe_settings = Settings { ring_bytes: settings.ring_bytes };
+        let probes = Probes::open(PinDir::new(&settings.bpffs_root), probe_settings).map_err(step("arm"))?;
+        let mut loader =
+            Self { settings, resolver, probes, names: RuleNames::default(), proven: HashMap::new() };
+        if let Some(cgroups) = &loader.settings.survival_cgroups {
+            loader.write_survival(cgroups)?;
+        }
+        let active = loader.active_generation();
+        for generation in [active.saturating_sub(1), active].into_iter().filter(|number| *number > 0) {
+            let ids = loader.probes.generations().rule_ids(generation).map_err(step("read rules"))?;
+            loader.names.put(generation, ids);
+        }
+        if active > 0 {
+            loader.prove_active();
+        }
+        Ok(loader)
+    }
+
+    /// Whether the probes were there already.
+    #[must_use]
+    pub fn adopted(&self) -> bool {
+        self.probes.arrival() == Arrival::Adopted
+    }
+
+    /// The armed probes.
+    #[must_use]
+    pub fn probes(&self) -> &Probes {
+        &self.probes
+    }
+
+    /// Ids of rules.
+    #[must_use]
+    pub fn names(&self) -> RuleNames {
+        self.names.clone()
+    }
+
+    /// The generation in force; 0 before the first.
+    #[must_use]
+    pub fn active_generation(&self) -> u32 {
+        self.probes.generations().active().generation
+    }
+
+    /// Puts a plan in force.
+    ///
+    /// # Errors
+    /// Names the step that failed. The generation in force is untouched then.
+    pub fn apply(&mut self, plan: &Plan) -> Result<ApplyReply, LoadError> {
+        let host = resolve::host(plan, &self.resolver, self.probes.name_key())?;
+        let tables = tables(plan, self.settings.mode, &host, unix_ns()).map_err(step("build tables"))?;
+        let wanted = *tables.info();
+        if let Some(reply) = self.already_in_force(&wanted)? {
+            return Ok(reply);
+        }
+        for class in classes(Operations::from_bits_retain(wanted.operations)) {
+            self.probes.attach(class).map_err(step("attach"))?;
+        }
+        let staged = self.probes.generations().stage(tables).map_err(step("stage"))?;
+        let generation = staged.info().generation;
+        let proven = self.prove(generation)?;
+        self.names.put(generation, plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect());
+        self.probes.generations().flip(&staged).map_err(step("flip"))?;
+        self.proven = proven;
+        Ok(reply(generation_status(staged.info()), true))
+    }
+
+    /// The same tables under the same plan are not loaded again: they are proven again.
+    fn already_in_force(
+        &mut self,
+        wanted: &aegis_kernel_abi::GenerationInfo,
+    ) -> Result<Option<ApplyReply>, LoadError> {
+        let active = self.active_generation();
+        let info = self.probes.generations().info(active).map_err(step("read the generation in force"))?;
+        let same = |info: &aegis_kernel_abi::GenerationInfo| {
+            info.table_digest == wanted.table_digest
+                && info.plan_digest == wanted.plan_digest
+                && info.mode == wanted.mode
+                && info.serial == wanted.serial
+        };
+        let Some(info) = info.filter(|info| active > 0 && same(info)) else { return Ok(None) };
+        self.probes.generations().verify(active, &info).map_err(step("read back"))?;
+        self.proven = self.prove(active)?;
+        Ok(Some(reply(generation_status(&info), false)))
+    }
+
+    /// Proves a generation on every attached hook; all must hold.
+    fn prove(&self, generation: u32) -> Result<HashMap<Class, Proven>, LoadError> {
+        let attached: Vec<Hook> =
+            Hook::ALL.iter().copied().filter(|hook| self.probes.is_attached(*hook)).collect();
+        if !attached.is_empty() {
+            let mut helper = Helper::start().map_err(step("self-check"))?;
+            self.probes
+                .prove(generation, &attached, &mut helper, &self.resolver)
+                .map_err(step("self-check"))?;
+        }
+        let now = unix_ns();
+        let proof = |class: Class| {
+            let is_attached = class.hooks().all(|hook| attached.contains(&hook));
+            (class, if is_attached { Proven::At(now) } else { Proven::NotAttached })
+        };
+        Ok(Class::ALL.iter().copied().map(proof).collect())
+    }
+
+    /// Proves the generation in force anew; what cannot be proven is shown as such.
+    pub fn prove_active(&mut self) {
+        let active = self.active_generation();
+        self.proven = match self.verify_active(active).and_then(|()| self.prove(active)) {
+            Ok(proven) => proven,
+            Err(error) => {
+                let why = error.to_string();
+                let attached = |class: &Class| class.hooks().any(|hook| self.probes.is_attached(hook));
+                let not = |class: Class| {
+                    (class, if attached(&class) { Proven::Not(why.clone()) } else { Proven::NotAttached })
+                };
+                Class::ALL.iter().copied().map(not).collect()
+            }
+        };
+    }
+
+    fn verify_active(&self, active: u32) -> Result<(), LoadError> {
+        let generations = self.probes.generations();
+        let info = generations.info(active).map_err(step("read the generation in force"))?;
+        info.map_or(Ok(()), |info| generations.verify(active, &info).map_err(step("read back")))
+    }
+
+    fn write_survival(&self, cgroups: &[String]) -> Result<(), LoadError> {
+        let process = self.resolver.process(std::process::id()).map_err(step("find ourselves"))?;
+        let whole = Survival { operations: u32::MAX, reserved: 0 };
+        // To be used, not to be changed: whoever writes to the dynamic loader is not what survival is for.
+        let used = Operations::READ | Operations::EXEC | Operations::MAP_EXEC;
+        let use_only = Survival { operations: used.bits(), reserved: 0 };
+        let ourselves = ObjectKey { ino: process.start_time, dev: process.pid, inode_generation: 0 };
+        let mut list = vec![(SurvivalKey { object: ourselves, kind: SURVIVAL_PROCESS, reserved: 0 }, whole)];
+        let executables = ["/proc/1/exe", "/proc/self/exe"];
+        for path in executables.iter().chain(&DYNAMIC_LOADERS).map(Path::new).filter(|path| path.exists()) {
+            let object = resolve::key_of(&self.resolver, path)?;
+            list.push((SurvivalKey { object, kind: SURVIVAL_OBJECT, reserved: 0 }, use_only));
+        }
+        for cgroup in cgroups {
+            let ino = resolve::cgroup_id_of(cgroup).map_err(|why| LoadError::Unresolved(vec![why]))?;
+            let object = ObjectKey { ino, ..ObjectKey::default() };
+            list.push((SurvivalKey { object, kind: SURVIVAL_CGROUP, reserved: 0 }, whole));
+        }
+        self.probes.set_survival(&list).map_err(step("write the survival list"))
+    }
+
+    /// The generation in force.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn generation(&self) -> Result<Option<GenerationStatus>, LoadError> {
+        let info = self.probes.generations().info(self.active_generation()).map_err(step("read"))?;
+        Ok(info.as_ref().map(generation_status))
+    }
+
+    /// The policy in force.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn policy(&self) -> Result<PolicyReply, LoadError> {
+        let rules = self.probes.generations().rule_ids(self.active_generation()).map_err(step("read"))?;
+        Ok(PolicyReply { version: API_VERSION, generation: self.generation()?, rules })
+    }
+
+    /// The posture of each class.
+    ///
+    /// # Errors
+    /// If the generation in force cannot be read.
+    pub fn classes(&self) -> Result<Vec<ClassStatus>, LoadError> {
+        let info = self.probes.generations().info(self.active_generation()).map_err(step("read"))?;
+        let status = |class: &Class| {
+            let proven = self.proven.get(class).unwrap_or(&Proven::NotAttached);
+            class_status(*class, info.as_ref(), proven)
+        };
+        Ok(Class::ALL.iter().map(status).collect())
+    }
+
+    /// The links that enforce.
+    ///
+    /// # Errors
+    /// If a pin cannot be read.
+    pub fn links(&self) -> Result<Vec<LinkStatus>, LoadError> {
+        Ok(self.probes.links().map_err(step("read links"))?.iter().map(link_status).collect())
+    }
+
+    /// Counts of the kernel.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn counts(&self) -> Result<Counts, LoadError> {
+        self.probes.counters().map(|counters| counts(&counters)).map_err(step("read counters"))
+    }
+
+    /// Takes everything down.
+    ///
+    /// # Errors
+    /// If a link lives on.
+    pub fn detach(&self) -> Result<Vec<LinkStatus>, LoadError> {
+        let ended = take_down(self.probes.pins(), self.probes.lock()).map_err(step("take down"))?;
+        Ok(ended.iter().map(link_status).collect())
+    }
+}
+
+fn reply(generation: GenerationStatus, changed: bool) -> ApplyReply {
+    ApplyReply { version: API_VERSION, generation, changed, warnings: Vec::new() }
+}
+
+/// A link in the words of the API.
+#[must_use]
+pub fn link_status(link: &LinkInfo) -> LinkStatus {
+    LinkStatus { hook: link.hook.word().to_owned(), link_id: link.link_id, program_id: link.program_id }
+}
+
+/// Counters in the words of the API.
+#[must_use]
+pub fn counts(counters: &Counters) -> Counts {
+    Counts {
+        denied: counters.denied.iter().sum(),
+        audited: counters.audited.iter().sum(),
+        undecidable: counters.undecidable,
+        survived: counters.survived,
+        exempted: counters.exempted,
+        reported: counters.reported,
+        submitted: counters.submitted,
+        dropped: counters.dropped,
+        received: None,
+        malformed: None,
+    }
+}

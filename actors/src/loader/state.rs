@@ -1,0 +1,130 @@
+//! From a plan and the identities of what it names to tables. Pure.
+
+use aegis_control_api::{ClassStatus, GenerationStatus, Posture};
+use aegis_kernel_abi::{Class, GenerationInfo, InodeNumber, Mode, ObjectKey, Operations, SlotKey};
+use aegis_policy::{Object, Plan};
+use aegis_probes::{Builder, Error, Header, Say, Tables, unpadded};
+use std::collections::{BTreeSet, HashMap};
+
+/// What a path is on this host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Resolution {
+    /// What is there now; none if nothing is.
+    pub(crate) object: Option<ObjectKey>,
+    /// The names by which it is reached: its own, and those of the links it goes through.
+    pub(crate) slots: Vec<SlotKey>,
+}
+
+/// Everything that was found out about this host for one plan.
+#[derive(Debug, Default)]
+pub(crate) struct Host {
+    /// By path.
+    pub(crate) paths: HashMap<String, Resolution>,
+    /// Ids of exempt cgroups.
+    pub(crate) exempt: BTreeSet<u64>,
+    /// Our own executable, the object of the self-check.
+    pub(crate) executable: ObjectKey,
+}
+
+/// Builds the tables. `mode` is that of the command line.
+pub(crate) fn tables(plan: &Plan, mode: Mode, host: &Host, built_at_ns: u64) -> Result<Tables, Error> {
+    let mut builder = Builder::default();
+    for (number, rule) in (0_u32..).zip(plan.rules()) {
+        let say = Say { rule: number, operations: rule.operations(), mode: rule.mode().and(mode) };
+        for object in rule.objects() {
+            match object {
+                Object::Path(path) => {
+                    let resolution = host.paths.get(path.as_str()).cloned().unwrap_or_default();
+                    resolution.object.map_or(Ok(()), |key| builder.object(key, say))?;
+                    resolution.slots.iter().try_for_each(|slot| builder.slot(*slot, say))?;
+                }
+                Object::Inode { major, minor, ino, inode_generation } => {
+                    let dev = device(*major, *minor);
+                    match *inode_generation {
+                        Some(inode_generation) => {
+                            builder.object(ObjectKey { ino: *ino, dev, inode_generation }, say)?;
+                        }
+                        None => builder.inode(InodeNumber { ino: *ino, dev: dev.into() }, say),
+                    }
+                }
+            }
+        }
+    }
+    host.exempt.iter().for_each(|cgroup| builder.exempt(*cgroup));
+    builder.self_check(host.executable)?;
+    builder.build(&Header {
+        policy: plan.name().as_str().to_owned(),
+        serial: plan.serial().unwrap_or(0),
+        mode: plan.mode().and(mode),
+        plan_digest: plan.digest(),
+        rules: plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect(),
+        built_at_ns,
+    })
+}
+
+/// The kernel's encoding of a device number.
+fn device(major: u32, minor: u32) -> u32 {
+    major << 20 | minor & 0xf_ffff
+}
+
+/// The classes that must be attached for these operations. What is started is opened and mapped as well, so
+/// `exec` needs both.
+pub(crate) fn classes(operations: Operations) -> Vec<Class> {
+    let mut classes = Vec::new();
+    if !operations.is_empty() {
+        classes.push(Class::File);
+    }
+    if operations.contains(Operations::EXEC) {
+        classes.push(Class::Exec);
+    }
+    classes
+}
+
+/// A generation in the words of the API.
+pub(crate) fn generation_status(info: &GenerationInfo) -> GenerationStatus {
+    GenerationStatus {
+        generation: info.generation,
+        policy: unpadded(&info.policy),
+        serial: info.serial,
+        mode: mode(info).word().to_owned(),
+        plan_digest: hex(&info.plan_digest),
+        table_digest: hex(&info.table_digest),
+        built_at_ns: info.built_at_ns,
+        rules: info.rules,
+        objects: info.objects,
+        slots: info.slots,
+        rows: info.rows,
+        exempt: info.exempt,
+    }
+}
+
+/// The mode of a generation. A number that is no mode observes: it must not be shown as enforcing.
+fn mode(info: &GenerationInfo) -> Mode {
+    u8::try_from(info.mode).ok().and_then(Mode::from_byte).unwrap_or(Mode::Observe)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// How the last self-check of a class ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Proven {
+    /// No hook of it is attached.
+    NotAttached,
+    /// All of its hooks were denied by our rule, at this time.
+    At(u64),
+    /// Not proven, for this reason.
+    Not(String),
+}
+
+/// The posture of a class: what is proven, never what was asked for.
+pub(crate) fn class_status(class: Class, info: Option<&GenerationInfo>, proven: &Proven) -> ClassStatus {
+    let (posture, proven_at_ns, why) = match (proven, info.map(mode)) {
+        (Proven::NotAttached, _) | (_, None) => (Posture::Off, None, None),
+        (Proven::Not(why), Some(_)) => (Posture::Degraded, None, Some(why.clone())),
+        (Proven::At(at), Some(Mode::Enforce)) => (Posture::Enforce, Some(*at), None),
+        (Proven::At(at), Some(Mode::Observe)) => (Posture::Observe, Some(*at), None),
+    };
+    ClassStatus { class: class.word().to_owned(), posture, proven_at_ns, why }
+}

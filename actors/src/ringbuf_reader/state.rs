@@ -1,0 +1,168 @@
+//! Records out of events, and the journal that keeps the newest of them. Pure but for the journal's lock.
+
+use crate::loader::RuleNames;
+use aegis_control_api::{API_VERSION, BlockRecord, LifecycleRecord, Record};
+use aegis_kernel_abi::{Event, Hook, Operations, RULE_NONE, Reason, Verdict};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// What all records of one daemon share.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) boot_id: String,
+    /// Nanoseconds since 1970 at the start of `CLOCK_BOOTTIME`.
+    pub(crate) boot_offset_ns: u64,
+    pub(crate) names: RuleNames,
+}
+
+impl Origin {
+    /// The record of an event.
+    pub(crate) fn record(&self, event: &Event) -> Record {
+        let verdict = Verdict::from_byte(event.verdict);
+        let rule_number = Some(event.rule).filter(|rule| *rule != RULE_NONE);
+        Record::Block(Box::new(BlockRecord {
+            version: API_VERSION,
+            boot_id: self.boot_id.clone(),
+            cpu: event.cpu,
+            sequence: event.sequence,
+            time_ns: event.time_ns.saturating_add(self.boot_offset_ns),
+            boottime_ns: event.time_ns,
+            action: if verdict == Some(Verdict::Deny) { "BLOCK" } else { "AUDIT" }.to_owned(),
+            verdict: verdict.map_or("unknown", Verdict::word).to_owned(),
+            reason: Reason::from_byte(event.reason).map_or("unknown", Reason::word).to_owned(),
+            generation: event.generation,
+            rule: rule_number.and_then(|rule| self.names.get(event.generation, rule)),
+            rule_number,
+            hook: Hook::from_byte(event.hook).map_or("unknown", Hook::word).to_owned(),
+            operations: Operations::from_bits_retain(event.operations).words().map(str::to_owned).collect(),
+            pid: event.pid,
+            tid: event.tid,
+            ppid: event.ppid,
+            start_time: event.start_time,
+            parent_start_time: event.parent_start_time,
+            exec_id: format!("{}:{}", event.pid, event.start_time),
+            parent_exec_id: format!("{}:{}", event.ppid, event.parent_start_time),
+            uid: event.uid,
+            gid: event.gid,
+            cgid: event.cgroup,
+            mount_namespace: event.mount_namespace,
+            pid_namespace: event.pid_namespace,
+            comm: aegis_probes::unpadded(&event.comm),
+            ino: event.object.ino,
+            dev: event.object.dev,
+            inode_generation: event.object.inode_generation,
+            path: path(event),
+            path_cut: event.path_is_cut(),
+        }))
+    }
+}
+
+/// The path as people write it. What is cut off at the root shows as `…`.
+fn path(event: &Event) -> String {
+    let mut path = if event.path_is_cut() { "…".to_owned() } else { String::new() };
+    for name in event.path_from_root() {
+        path.push('/');
+        path.push_str(&String::from_utf8_lossy(name));
+    }
+    if path.is_empty() { "/".to_owned() } else { path }
+}
+
+/// A record of what the agent did.
+pub(crate) fn lifecycle(time_ns: u64, what: &str, generation: u32, detail: &str) -> Record {
+    let (what, detail) = (what.to_owned(), detail.to_owned());
+    Record::Lifecycle(LifecycleRecord { version: API_VERSION, time_ns, what, generation, detail })
+}
+
+/// A record as it is written: one line of JSON, without the end of the line.
+pub type Line = Arc<str>;
+
+/// Lines that the journal keeps. About a kilobyte each: some 16 MB at most. When it is full the oldest goes, and
+/// readers that had not come to it get a gap record with the count.
+const KEPT: usize = 16_384;
+
+/// The newest records, numbered from 1.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    lines: Arc<Mutex<Lines>>,
+    last: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    first: u64,
+    kept: VecDeque<Line>,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        let lines = Lines { first: 1, kept: VecDeque::new() };
+        Self { lines: Arc::new(Mutex::new(lines)), last: watch::Sender::new(0) }
+    }
+}
+
+impl Journal {
+    /// Adds a record and wakes those who follow.
+    pub fn push(&self, record: &Record) -> Option<Line> {
+        // These types have no map keys or values that JSON cannot hold.
+        let line: Line = serde_json::to_string(record).ok()?.into();
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.kept.len() == KEPT {
+            lines.kept.pop_front();
+            lines.first += 1;
+        }
+        lines.kept.push_back(Arc::clone(&line));
+        let last = lines.first + lines.kept.len() as u64 - 1;
+        drop(lines);
+        self.last.send_replace(last);
+        Some(line)
+    }
+
+    /// The number of the newest record, and a way to wait for the next.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.last.subscribe()
+    }
+
+    /// The next lines after number `after`, at most `limit`; how many before them are gone; and the number of
+    /// the last that is returned.
+    #[must_use]
+    pub fn after(&self, after: u64, limit: usize) -> (Vec<Line>, u64, u64) {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = after.saturating_add(1);
+        let gone = lines.first.saturating_sub(next);
+        let skip = usize::try_from(next.saturating_sub(lines.first)).unwrap_or(usize::MAX);
+        let found: Vec<Line> = lines.kept.iter().skip(skip).take(limit).cloned().collect();
+        let last = next.max(lines.first).saturating_add(found.len() as u64).saturating_sub(1);
+        (found, gone, last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pushed(count: u64) -> Journal {
+        let journal = Journal::default();
+        (0..count).for_each(|number| drop(journal.push(&lifecycle(number, "test", 0, ""))));
+        journal
+    }
+
+    #[test]
+    fn a_reader_gets_every_line_once() {
+        let journal = pushed(5);
+        let (lines, gone, last) = journal.after(0, 3);
+        assert_eq!((lines.len(), gone, last), (3, 0, 3));
+        let (lines, gone, last) = journal.after(last, 10);
+        assert_eq!((lines.len(), gone, last), (2, 0, 5));
+        assert_eq!(journal.after(last, 10), (Vec::new(), 0, 5));
+    }
+
+    #[test]
+    fn a_late_reader_is_told_what_is_gone() {
+        let journal = pushed(KEPT as u64 + 7);
+        let (lines, gone, last) = journal.after(0, 1);
+        assert_eq!((lines.len(), gone, last), (1, 7, 8));
+        assert!(lines[0].contains("\"time_ns\":7,"));
+    }
+}

@@ -1,0 +1,161 @@
+//! The whole daemon on one screen: the loader puts the policy in force, the reader delivers what the kernel
+//! decides, the control socket answers. Ending it changes no verdict; only `detach` does.
+
+use crate::clock::unix_ns;
+use crate::control::{Control, serve};
+use crate::loader::{LoadError, Loader, LoaderSettings};
+use crate::ringbuf_reader::{self, Journal, Line, Received, lifecycle};
+use aegis_control_api::ApplyReply;
+use aegis_policy::Plan;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+/// What the command line chooses.
+#[derive(Debug, Clone)]
+pub struct RunSettings {
+    /// For the loader.
+    pub loader: LoaderSettings,
+    /// Where the control socket is.
+    pub socket: PathBuf,
+}
+
+/// Why the daemon ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No policy could be put in force.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Something of the daemon's own failed.
+    #[error("cannot {operation}: {source}")]
+    Own {
+        /// What was tried.
+        operation: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+/// What the parts of the daemon share.
+pub struct Daemon {
+    loader: Mutex<Loader>,
+    /// The newest records.
+    pub journal: Journal,
+    /// Counts of the reader.
+    pub received: Arc<Received>,
+    end: Notify,
+}
+
+impl Daemon {
+    /// The loader, for one change at a time. A panic in an earlier change left the kernel as it was before or
+    /// after its flip, both of which are whole, so its lock is taken over.
+    pub(crate) fn loader(&self) -> MutexGuard<'_, Loader> {
+        self.loader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records that everything was taken down, and ends the daemon.
+    pub(crate) fn detached(&self, reason: &str) {
+        tracing::warn!(reason, "detached: nothing is enforced any more");
+        self.journal.push(&lifecycle(unix_ns(), "detached", 0, reason));
+        self.end.notify_one();
+    }
+}
+
+/// Lines that may wait for standard output. When a slow terminal or pipe lets it fill up, further lines are left
+/// out there, counted, and stay readable through the control socket.
+const PRINTED: usize = 4_096;
+
+/// Runs the daemon until a signal or `detach` ends it. `plan` is put in force first, if there is one.
+///
+/// # Errors
+/// If the probes cannot be armed, the policy cannot be put in force, or the socket cannot be made. If nothing
+/// was armed before, nothing is left armed.
+pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
+    let own = |operation| move |source| RunError::Own { operation, source };
+    let mut loader = Loader::open(settings.loader)?;
+    let journal = Journal::default();
+    announce(&loader, &journal);
+    let ring = loader
+        .probes()
+        .events()
+        .map_err(|source| LoadError::Kernel { step: "open the event ring", source })?;
+    let printer = printer().map_err(own("start the printer"))?;
+    let mut reader = ringbuf_reader::spawn(ring, loader.names(), journal.clone(), Some(printer))
+        .map_err(own("start the reader of the event ring"))?;
+    if let Some(plan) = plan {
+        match loader.apply(plan) {
+            Ok(reply) => record_applied(&journal, &reply),
+            Err(error) => return Err(give_up(&loader, error)),
+        }
+    }
+    let received = Arc::clone(&reader.received);
+    let daemon = Arc::new(Daemon { loader: Mutex::new(loader), journal, received, end: Notify::new() });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(own("start"))?;
+    runtime.block_on(answer(&settings.socket, &daemon)).map_err(own("answer on the control socket"))?;
+    reader.stop();
+    tracing::info!("ended; what is armed goes on deciding");
+    Ok(())
+}
+
+async fn answer(socket: &std::path::Path, daemon: &Arc<Daemon>) -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut control = Control::bind(socket)?;
+    tracing::info!(socket = %socket.display(), "ready");
+    tokio::select! {
+        served = serve(&mut control, Arc::clone(daemon)) => served,
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        () = daemon.end.notified() => {
+            // The reply to `detach` is still on its way.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            Ok(())
+        }
+    }
+}
+
+fn announce(loader: &Loader, journal: &Journal) {
+    let (what, generation) = (if loader.adopted() { "adopted" } else { "armed" }, loader.active_generation());
+    tracing::info!(generation, "probes {what}");
+    journal.push(&lifecycle(unix_ns(), what, generation, ""));
+}
+
+/// Says that a policy is in force.
+pub(crate) fn record_applied(journal: &Journal, reply: &ApplyReply) {
+    let generation = &reply.generation;
+    let what = if reply.changed { "applied" } else { "unchanged" };
+    tracing::info!(
+        generation = generation.generation,
+        policy = generation.policy,
+        mode = generation.mode,
+        "{what}"
+    );
+    journal.push(&lifecycle(unix_ns(), what, generation.generation, &generation.policy));
+}
+
+/// A daemon that armed the probes and has no policy for them leaves nothing behind. One that adopted them leaves
+/// them as they were.
+fn give_up(loader: &Loader, error: LoadError) -> RunError {
+    if !loader.adopted()
+        && let Err(left) = loader.detach()
+    {
+        tracing::error!(error = %left, "the probes are loaded but nothing is in force; take them down with `detach`");
+    }
+    error.into()
+}
+
+/// The thread that writes lines to standard output, at its own pace.
+fn printer() -> std::io::Result<crossbeam_channel::Sender<Line>> {
+    let (sender, lines) = crossbeam_channel::bounded::<Line>(PRINTED);
+    let write_all = move || {
+        let mut output = std::io::stdout();
+        // A closed standard output is no reason to stop: the lines are in the journal.
+        lines
+            .iter()
+            .take_while(|line| writeln!(output, "{line}").and_then(|()| output.flush()).is_ok())
+            .for_each(drop);
+    };
+    std::thread::Builder::new().name("printer".to_owned()).spawn(write_all)?;
+    Ok(sender)
+}

@@ -1,0 +1,96 @@
+//! `aegisbpf`: runs the daemon, talks to it, and works from the pins where there is none.
+#![forbid(unsafe_code)]
+
+mod client;
+mod exit;
+mod output;
+mod verbs;
+
+use clap::{Args, Parser, Subcommand};
+use exit::{Exit, Failure};
+use output::Format;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use verbs::{demo, detach, events, health, policy, run, status};
+
+/// Stops programs on Linux hosts from touching what a policy forbids.
+#[derive(Parser)]
+#[command(name = "aegisbpf", version, after_help = exit::HELP, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Options of every verb.
+#[derive(Debug, Clone, Args)]
+struct Common {
+    /// Where maps, programs and links are pinned; on a bpf file system.
+    #[arg(long, global = true, default_value = "/sys/fs/bpf/aegisbpf", value_name = "DIR")]
+    bpffs_root: PathBuf,
+    /// The daemon's control socket.
+    #[arg(long, global = true, default_value = "/run/aegisbpf/control.sock", value_name = "PATH")]
+    socket: PathBuf,
+    /// How results are written.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs the daemon in the foreground. Ending it does not end enforcement: `detach` does.
+    Run(run::RunArgs),
+    /// Shows what the kernel is really doing, from the daemon or, without one, from the pins.
+    Status,
+    /// Checks whether this host can enforce, and does.
+    Health,
+    /// Checks and changes the policy in force.
+    #[command(subcommand)]
+    Policy(policy::PolicyVerb),
+    /// Prints the records that the daemon has, one JSON object per line.
+    Events(events::EventsArgs),
+    /// Takes everything down. Works without a daemon.
+    Detach(detach::DetachArgs),
+    /// Plays a small attack on a scratch directory and shows what the kernel says to it.
+    Demo(demo::DemoArgs),
+}
+
+fn main() -> ExitCode {
+    // The two faces of the self-check's helper process come before everything else: it must not print.
+    match std::env::args().nth(1).as_deref() {
+        Some(aegis_probes::HELPER_ARGUMENT) => {
+            return ending(aegis_probes::helper_main().map_err(Into::into));
+        }
+        Some(aegis_probes::RAN_ARGUMENT) => {
+            output::line("0");
+            return Exit::Ok.into();
+        }
+        _ => {}
+    }
+    let cli = Cli::parse();
+    ending(dispatch(cli))
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<()> {
+    let common = cli.common;
+    match cli.verb {
+        Verb::Run(args) => run::run(&common, &args),
+        Verb::Status => status::run(&common),
+        Verb::Health => health::run(&common),
+        Verb::Policy(verb) => policy::run(&common, &verb),
+        Verb::Events(args) => events::run(&common, &args),
+        Verb::Detach(args) => detach::run(&common, &args),
+        Verb::Demo(args) => demo::run(&common, &args),
+    }
+}
+
+fn ending(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else { return Exit::Ok.into() };
+    let exit = error.downcast_ref::<Failure>().map_or(Exit::Failed, |failure| failure.exit);
+    let message = format!("{error:#}");
+    if !message.is_empty() {
+        output::complain(&message);
+    }
+    exit.into()
+}

@@ -1,0 +1,53 @@
+//! `detach`: the way down, with or without a daemon.
+
+use crate::Common;
+use crate::client::Client;
+use crate::exit::{Exit, Failure, is_unreachable};
+use crate::output::{self, Format};
+use aegis_actors::loader::detach_pins;
+use aegis_control_api::{DetachReply, DetachRequest, paths};
+use aegis_probes::PinDir;
+use anyhow::Result;
+use clap::Args;
+
+/// Options of `detach`.
+#[derive(Debug, Args)]
+pub(crate) struct DetachArgs {
+    /// Why; it is recorded.
+    #[arg(long, value_parser = reason)]
+    reason: String,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("say why".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// Takes everything down and says what ended.
+pub(crate) fn run(common: &Common, args: &DetachArgs) -> Result<()> {
+    let request = DetachRequest { reason: args.reason.clone() };
+    let reply: DetachReply = match Client::new(&common.socket).post(paths::DETACH, &request) {
+        Err(error) if is_unreachable(&error) => {
+            detach_pins(&PinDir::new(&common.bpffs_root)).map_err(|error| {
+                let exit = if matches!(error, aegis_probes::Error::NotArmed(_)) {
+                    Exit::Failed
+                } else {
+                    Exit::Degraded
+                };
+                Failure::new(exit, error.to_string())
+            })?
+        }
+        other => other?,
+    };
+    if common.output == Format::Json {
+        return output::json(&reply);
+    }
+    for link in &reply.links {
+        output::line(&format!("{}: link {} ended", link.hook, link.link_id));
+    }
+    if reply.undelivered > 0 {
+        output::line(&format!("{} event(s) were in the ring and reached no daemon", reply.undelivered));
+    }
+    output::line("nothing is enforced any more");
+    Ok(())
+}

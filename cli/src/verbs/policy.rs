@@ -1,0 +1,155 @@
+//! `policy`: lint, apply, reset, show.
+
+use crate::Common;
+use crate::client::Client;
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Format};
+use aegis_control_api::{ApplyReply, ApplyRequest, PolicyReply, PolicySource, paths};
+use aegis_policy::{Compiled, Report, Source};
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// What can be done with policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Checks policy files and says where they are wrong, why, and what to write instead. Needs no daemon.
+    Lint {
+        /// The files; they are merged.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Puts a policy in force, in one step and without a moment between old and new. On any error the old stays.
+    Apply {
+        /// The files; they are merged.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Puts the empty policy in force, in one step like any other.
+    Reset,
+    /// Shows the policy in force, from the daemon or, without one, from the pins.
+    Show,
+}
+
+/// Runs the verb.
+pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
+    let client = Client::new(&common.socket);
+    match verb {
+        PolicyVerb::Lint { files } => lint(common, &read_sources(files)?),
+        PolicyVerb::Apply { files } => {
+            let sources = read_sources(files)?;
+            // Told here, where the terminal is; the daemon checks again what it gets.
+            compile(&sources)?;
+            applied(common, &client.post(paths::APPLY, &ApplyRequest { sources })?)
+        }
+        PolicyVerb::Reset => applied(common, &client.post(paths::RESET, &serde_json::json!({}))?),
+        PolicyVerb::Show => show(common, &client),
+    }
+}
+
+/// Reads policy files. A name of `-` is standard input.
+pub(crate) fn read_sources(files: &[PathBuf]) -> Result<Vec<PolicySource>> {
+    let read = |file: &PathBuf| {
+        let name = file.display().to_string();
+        let text = if name == "-" {
+            std::io::read_to_string(std::io::stdin())
+        } else {
+            std::fs::read_to_string(file)
+        };
+        text.map(|text| PolicySource { name: name.clone(), text })
+            .with_context(|| format!("cannot read the policy {name}"))
+            .map_err(|error| Failure::new(Exit::Refused, format!("{error:#}")).into())
+    };
+    files.iter().map(read).collect()
+}
+
+/// Compiles, showing warnings on standard error and errors as the failure.
+pub(crate) fn compile(sources: &[PolicySource]) -> Result<Compiled> {
+    let sources: Vec<Source<'_>> =
+        sources.iter().map(|source| Source { name: &source.name, text: &source.text }).collect();
+    let compiled = aegis_policy::compile(&sources).map_err(|report| {
+        let summary = format!("{} error(s); nothing has changed", report.errors());
+        output::note(render(&report).trim_end());
+        Failure::new(Exit::Refused, summary)
+    })?;
+    if !compiled.warnings.is_empty() {
+        output::note(render(&compiled.warnings).trim_end());
+    }
+    Ok(compiled)
+}
+
+fn render(report: &Report) -> String {
+    report.render(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+}
+
+fn lint(common: &Common, sources: &[PolicySource]) -> Result<()> {
+    if common.output == Format::Table {
+        let compiled = compile(sources)?;
+        output::line(&format!(
+            "{}: no errors, {} rule(s)",
+            compiled.plan.name(),
+            compiled.plan.rules().len()
+        ));
+        return Ok(());
+    }
+    let sources: Vec<Source<'_>> =
+        sources.iter().map(|source| Source { name: &source.name, text: &source.text }).collect();
+    match aegis_policy::compile(&sources) {
+        Ok(compiled) => output::json(&compiled.warnings),
+        Err(report) => {
+            output::json(&report)?;
+            Err(Failure::new(Exit::Refused, format!("{} error(s)", report.errors())).into())
+        }
+    }
+}
+
+fn applied(common: &Common, reply: &ApplyReply) -> Result<()> {
+    if common.output == Format::Json {
+        return output::json(reply);
+    }
+    let generation = &reply.generation;
+    let what = if reply.changed { "is in force" } else { "was in force already" };
+    output::line(&format!(
+        "generation {} {what}: policy {} ({}), {} rule(s), {} object(s), {} name(s)",
+        generation.generation,
+        generation.policy,
+        generation.mode,
+        generation.rules,
+        generation.objects,
+        generation.slots
+    ));
+    Ok(())
+}
+
+fn show(common: &Common, client: &Client) -> Result<()> {
+    let reply: PolicyReply = match client.get(paths::POLICY) {
+        Err(error) if crate::exit::is_unreachable(&error) => from_pins(common)?,
+        other => other?,
+    };
+    if common.output == Format::Json {
+        return output::json(&reply);
+    }
+    let Some(generation) = &reply.generation else {
+        output::line("no policy is in force");
+        return Ok(());
+    };
+    let rows = [
+        ("generation", generation.generation.to_string()),
+        ("policy", generation.policy.clone()),
+        ("serial", generation.serial.to_string()),
+        ("mode", generation.mode.clone()),
+        ("plan digest", generation.plan_digest.clone()),
+        ("table digest", generation.table_digest.clone()),
+        ("objects", generation.objects.to_string()),
+        ("names", generation.slots.to_string()),
+        ("exempt cgroups", generation.exempt.to_string()),
+        ("rules", reply.rules.join("\n")),
+    ];
+    output::table(["policy in force", ""], rows.map(|(name, value)| [name.to_owned(), value]));
+    Ok(())
+}
+
+fn from_pins(common: &Common) -> Result<PolicyReply> {
+    Ok(aegis_actors::loader::policy_from_pins(&aegis_probes::PinDir::new(&common.bpffs_root))?)
+}

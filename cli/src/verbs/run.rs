@@ -1,0 +1,85 @@
+//! `run`: the daemon in the foreground.
+
+use super::policy::{compile, read_sources};
+use crate::Common;
+use crate::exit::{Exit, Failure};
+use aegis_actors::loader::{LoadError, LoaderSettings};
+use aegis_actors::tree::{self, RunError, RunSettings};
+use aegis_kernel_abi::Mode;
+use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Deny what rules with `mode = "enforce"` forbid (the default).
+    #[arg(long, conflicts_with = "observe")]
+    enforce: bool,
+    /// Only report what would be denied, whatever the policy says.
+    #[arg(long)]
+    observe: bool,
+    /// A policy file; may be given more than once, the files are merged. Without one, the policy that is in force
+    /// stays; where none is, nothing is denied until `policy apply`.
+    #[arg(long, value_name = "FILE")]
+    policy: Vec<PathBuf>,
+    /// Size of the event ring in bytes: a power of two, at least 4096. Counts when the probes are armed.
+    #[arg(long, default_value_t = 4 * 1024 * 1024, value_name = "BYTES", value_parser = ring_bytes)]
+    ringbuf_bytes: u32,
+    /// A cgroup that is never denied anything, by its path in the hierarchy: for the way in, such as the service
+    /// that you log in with. May be given more than once.
+    #[arg(long, value_name = "CGROUP")]
+    survival_cgroup: Vec<String>,
+}
+
+fn ring_bytes(text: &str) -> Result<u32, String> {
+    let bytes: u32 = text.parse().map_err(|error| format!("{error}"))?;
+    if bytes.is_power_of_two() && bytes >= 4096 {
+        Ok(bytes)
+    } else {
+        Err("not a power of two from 4096 on".to_owned())
+    }
+}
+
+/// Runs the daemon until it is told to end.
+pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("AEGISBPF_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .init();
+    let plan = match args.policy.as_slice() {
+        [] => None,
+        files => Some(compile(&read_sources(files)?)?.plan),
+    };
+    let settings = RunSettings {
+        loader: LoaderSettings {
+            bpffs_root: common.bpffs_root.clone(),
+            mode: if args.observe { Mode::Observe } else { Mode::Enforce },
+            ring_bytes: args.ringbuf_bytes,
+            survival_cgroups: Some(args.survival_cgroup.clone()),
+        },
+        socket: common.socket.clone(),
+    };
+    tree::run(settings, plan.as_ref()).map_err(|error| failure(&error).into())
+}
+
+fn failure(error: &RunError) -> Failure {
+    let message = error.to_string();
+    match error {
+        RunError::Load(LoadError::Unresolved(_)) => Failure::new(Exit::Refused, message),
+        RunError::Load(LoadError::Kernel { source: aegis_probes::Error::LsmRefused { .. }, .. }) => {
+            Failure::new(Exit::NoLsm, format!("{message}\n{}", no_lsm_remedy()))
+        }
+        _ => Failure::new(Exit::Failed, message),
+    }
+}
+
+/// What to do where the kernel refuses the probes.
+pub(crate) fn no_lsm_remedy() -> &'static str {
+    "nothing can be enforced on this host: its kernel may list `bpf` as a security module and refuse the programs \
+     all the same. Boot a kernel from 6.1 on that is built with CONFIG_BPF_LSM and CONFIG_DEBUG_INFO_BTF, with \
+     `bpf` in the boot option lsm=, and run as root; `aegisbpf health` tells what is missing."
+}

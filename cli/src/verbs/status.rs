@@ -1,0 +1,73 @@
+//! `status`: what the kernel is really doing.
+
+use crate::Common;
+use crate::client::Client;
+use crate::exit::{Exit, Failure, is_unreachable};
+use crate::output::{self, Format};
+use aegis_control_api::{Posture, Status, paths};
+use aegis_probes::PinDir;
+use anyhow::Result;
+
+/// Prints the status; exit code 5 if anything that is attached cannot be proven.
+pub(crate) fn run(common: &Common) -> Result<()> {
+    let status = read(common)?;
+    match common.output {
+        Format::Json => output::json(&status)?,
+        Format::Table => print(&status),
+    }
+    if status.posture() == Posture::Degraded {
+        return Err(Failure::new(Exit::Degraded, "what is attached could not be proven to enforce").into());
+    }
+    Ok(())
+}
+
+/// From the daemon, or without one from the pins.
+pub(crate) fn read(common: &Common) -> Result<Status> {
+    match Client::new(&common.socket).get(paths::STATUS) {
+        Err(error) if is_unreachable(&error) => {
+            Ok(aegis_actors::loader::status_from_pins(&PinDir::new(&common.bpffs_root))?)
+        }
+        other => other,
+    }
+}
+
+fn print(status: &Status) {
+    let daemon = match &status.daemon {
+        Some(daemon) => format!("pid {}, version {}", daemon.pid, daemon.version),
+        None => "none; read from the pins".to_owned(),
+    };
+    let generation = match &status.generation {
+        Some(generation) => {
+            format!("{} ({}, mode {})", generation.generation, generation.policy, generation.mode)
+        }
+        None => "none".to_owned(),
+    };
+    let counts = &status.counts;
+    let rows = [
+        ("posture", status.posture().word().to_owned()),
+        ("daemon", daemon),
+        ("pins", status.bpffs_root.clone()),
+        ("generation", generation),
+        ("denied", counts.denied.to_string()),
+        ("audited", counts.audited.to_string()),
+        ("undecidable", counts.undecidable.to_string()),
+        ("let through", format!("{} by survival list, {} by exemption", counts.survived, counts.exempted)),
+        (
+            "events",
+            format!(
+                "{} reported, {} in the ring, {} dropped",
+                counts.reported, counts.submitted, counts.dropped
+            ),
+        ),
+    ];
+    output::table(["status", ""], rows.map(|(name, value)| [name.to_owned(), value]));
+    let classes = status.classes.iter().map(|class| {
+        [class.class.clone(), class.posture.word().to_owned(), class.why.clone().unwrap_or_default()]
+    });
+    output::table(["class", "posture", "why"], classes);
+    let links = status
+        .links
+        .iter()
+        .map(|link| [link.hook.clone(), link.link_id.to_string(), link.program_id.to_string()]);
+    output::table(["hook", "link", "program"], links);
+}

@@ -1,0 +1,114 @@
+//! What the command and the daemon say to each other over the control socket, and what records look like.
+//!
+//! HTTP with JSON bodies on a unix socket; every path begins with `/v1`. All types are plain data. Fields may be
+//! added; a field that is removed or changes its meaning makes a new version.
+#![forbid(unsafe_code)]
+
+mod record;
+mod status;
+
+pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record};
+pub use status::{ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Posture, Status};
+
+use serde::{Deserialize, Serialize};
+
+/// Version of this API, in every reply that stands alone.
+pub const API_VERSION: u32 = 1;
+
+/// Paths of the API.
+pub mod paths {
+    /// GET: [`Status`](crate::Status).
+    pub const STATUS: &str = "/v1/status";
+    /// POST [`ApplyRequest`](crate::ApplyRequest): [`ApplyReply`](crate::ApplyReply).
+    pub const APPLY: &str = "/v1/policy/apply";
+    /// POST: the empty policy; [`ApplyReply`](crate::ApplyReply).
+    pub const RESET: &str = "/v1/policy/reset";
+    /// GET: [`PolicyReply`](crate::PolicyReply).
+    pub const POLICY: &str = "/v1/policy";
+    /// GET, `?after=N&follow=true`: records as NDJSON.
+    pub const EVENTS: &str = "/v1/events";
+    /// POST [`DetachRequest`](crate::DetachRequest): [`DetachReply`](crate::DetachReply).
+    pub const DETACH: &str = "/v1/detach";
+}
+
+/// One policy file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySource {
+    /// Its name, for diagnostics.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Asks for a policy to be put in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplyRequest {
+    /// The files that make up the policy.
+    pub sources: Vec<PolicySource>,
+}
+
+/// A policy is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApplyReply {
+    /// [`API_VERSION`].
+    pub version: u32,
+    /// The generation that is in force now.
+    pub generation: GenerationStatus,
+    /// False if the same tables were in force already.
+    pub changed: bool,
+    /// What the compiler warned of, as text.
+    pub warnings: Vec<String>,
+}
+
+/// The policy in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyReply {
+    /// [`API_VERSION`].
+    pub version: u32,
+    /// The generation in force; none before the first.
+    pub generation: Option<GenerationStatus>,
+    /// The ids of its rules, by number.
+    pub rules: Vec<String>,
+}
+
+/// Asks for everything to be taken down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetachRequest {
+    /// Why; goes into the record.
+    pub reason: String,
+}
+
+/// Everything is down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DetachReply {
+    /// [`API_VERSION`].
+    pub version: u32,
+    /// The links that ended.
+    pub links: Vec<LinkStatus>,
+    /// Events that were in the ring and that no daemon was there to deliver.
+    pub undelivered: u64,
+}
+
+/// Why a request was not carried out. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What kind of refusal.
+    pub kind: RefusalKind,
+    /// Cause and remedy, as text of one or more lines.
+    pub message: String,
+}
+
+/// Kinds of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// The policy is wrong, or cannot be resolved on this host.
+    Policy,
+    /// The caller may not do this.
+    NotPermitted,
+    /// The kernel or the daemon could not do it.
+    Failed,
+}

@@ -1,0 +1,110 @@
+//! Records: one JSON object per line. Names are those of the C++ AegisBPF where the meaning is the same.
+
+use serde::{Deserialize, Serialize};
+
+/// One line of the event stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Record {
+    /// A decision that was reported.
+    Block(Box<BlockRecord>),
+    /// Something was lost.
+    Gap(GapRecord),
+    /// The agent itself did something.
+    Lifecycle(LifecycleRecord),
+}
+
+/// A decision that was reported. `(boot_id, cpu, sequence)` is its identity, for removing doubles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockRecord {
+    /// [`API_VERSION`](crate::API_VERSION).
+    pub version: u32,
+    /// The boot in which it happened.
+    pub boot_id: String,
+    /// The CPU on which it was decided.
+    pub cpu: u32,
+    /// Counts the reported decisions of that CPU, from 1.
+    pub sequence: u64,
+    /// When, in nanoseconds since 1970, reckoned from the clock of the boot.
+    pub time_ns: u64,
+    /// When, in nanoseconds since boot, suspend included.
+    pub boottime_ns: u64,
+    /// `BLOCK` if it was denied, `AUDIT` if it would have been.
+    pub action: String,
+    /// `deny` or `audit`.
+    pub verdict: String,
+    /// Why: `object`, `slot` …
+    pub reason: String,
+    /// The generation it was decided under.
+    pub generation: u32,
+    /// The rule's id; none if no single rule caused it, or the ids of that generation are gone.
+    pub rule: Option<String>,
+    /// The rule's number in that generation.
+    pub rule_number: Option<u32>,
+    /// The hook, by the kernel's name.
+    pub hook: String,
+    /// The operations that were asked for.
+    pub operations: Vec<String>,
+    /// Process id in the initial namespace.
+    pub pid: u32,
+    /// Thread id in the initial namespace.
+    pub tid: u32,
+    /// Parent's process id.
+    pub ppid: u32,
+    /// When the process started, in nanoseconds since boot.
+    pub start_time: u64,
+    /// When the parent started.
+    pub parent_start_time: u64,
+    /// `pid:start_time`.
+    pub exec_id: String,
+    /// `ppid:parent_start_time`.
+    pub parent_exec_id: String,
+    /// Real user id.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Id of the cgroup.
+    pub cgid: u64,
+    /// Inode number of the mount namespace.
+    pub mount_namespace: u32,
+    /// Inode number of the pid namespace.
+    pub pid_namespace: u32,
+    /// Name of the thread. Anyone can set it.
+    pub comm: String,
+    /// Inode number of the object.
+    pub ino: u64,
+    /// Device of the object, in the kernel's encoding.
+    pub dev: u32,
+    /// Inode generation of the object.
+    pub inode_generation: u32,
+    /// Path of the dentry that was used, as seen from the root of its mount namespace.
+    pub path: String,
+    /// Whether components nearest to the root are missing from the path.
+    pub path_cut: bool,
+}
+
+/// What was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapRecord {
+    /// [`API_VERSION`](crate::API_VERSION).
+    pub version: u32,
+    /// Why: `evicted` from the daemon's memory before this reader came.
+    pub reason: String,
+    /// How many records.
+    pub count: u64,
+}
+
+/// Something that the agent did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifecycleRecord {
+    /// [`API_VERSION`](crate::API_VERSION).
+    pub version: u32,
+    /// When, in nanoseconds since 1970.
+    pub time_ns: u64,
+    /// `armed`, `adopted`, `applied`, `detached` …
+    pub what: String,
+    /// The generation in force afterwards.
+    pub generation: u32,
+    /// In words.
+    pub detail: String,
+}

@@ -1,0 +1,92 @@
+//! One file: its head, its rules, its exemptions.
+
+use super::{cgroup, rule, words};
+use crate::diagnostic::{Code, Fault, Place, Sink};
+use crate::plan::{CgroupRef, Name};
+use crate::syntax::{self, Fields, Placed, Section};
+use aegis_kernel_abi::Mode;
+use toml::de::{DeInteger, DeTable};
+
+/// The format that is read.
+const VERSION: u64 = 3;
+
+const TOP: Section = Section {
+    what: "the policy",
+    goes: "at the top, before the first `[[rule]]`",
+    keys: &["version", "name", "serial", "mode", "rule", "exempt"],
+};
+
+/// All sections there are.
+pub(super) const SECTIONS: &[&Section] = &[&TOP, &rule::RULE, &cgroup::EXEMPT];
+
+/// What a file says, as far as it is valid.
+pub(super) struct File {
+    /// Where the file begins.
+    pub(super) place: Place,
+    /// Whether it gives a name, rightly or wrongly.
+    pub(super) has_name: bool,
+    pub(super) name: Option<Placed<Name>>,
+    pub(super) serial: Option<Placed<u64>>,
+    pub(super) mode: Option<Placed<Mode>>,
+    pub(super) rules: Vec<rule::Draft>,
+    pub(super) exempt: Vec<Placed<CgroupRef>>,
+}
+
+/// Reads a file. Nothing, if its text is not TOML or it is of another version: then nothing else that could be
+/// said about it would be of use.
+pub(super) fn read(source: usize, text: &str, sink: &mut Sink) -> Option<File> {
+    let mut errors = Sink::new();
+    let table = syntax::parse(source, text, &mut errors);
+    // Asked before the errors of syntax: a text of another format is not wrong TOML, it is another format.
+    if let Some(other) = other_version(source, &table) {
+        sink.push(unsupported(other.value).at(other.place));
+        return None;
+    }
+    if !errors.is_empty() {
+        sink.append(&mut errors);
+        return None;
+    }
+    let fields = Fields::open(&TOP, SECTIONS, &table, Place::new(source, 0..0), sink);
+    Some(contents(&fields, sink))
+}
+
+fn contents(fields: &Fields<'_>, sink: &mut Sink) -> File {
+    fields.require("version", "version = 3", sink);
+    // Other numbers do not come here; this finds values that are no integers.
+    fields.integer("version", sink);
+    File {
+        place: fields.place,
+        has_name: fields.has("name"),
+        name: fields.parsed("name", words::name, sink),
+        serial: fields.integer("serial", sink).and_then(|number| number.parsed(serial, sink)),
+        mode: fields.parsed("mode", words::mode, sink),
+        rules: fields.tables("rule", sink).into_iter().filter_map(|table| rule::read(table, sink)).collect(),
+        exempt: fields.table("exempt", sink).map(|table| cgroup::read(table, sink)).unwrap_or_default(),
+    }
+}
+
+/// The version of the file if it is an integer, but not ours.
+fn other_version<'a>(source: usize, table: &'a DeTable<'_>) -> Option<Placed<&'a DeInteger<'a>>> {
+    let value = table.get("version")?;
+    let integer = value.get_ref().as_integer()?;
+    let ours = to_u64(integer) == Some(VERSION);
+    (!ours).then(|| Placed { value: integer, place: Place::new(source, value.span()) })
+}
+
+fn serial(number: &DeInteger<'_>) -> Result<u64, Fault> {
+    to_u64(number).filter(|serial| *serial >= 1).ok_or_else(|| {
+        Fault::new(Code::BadSerial, "the serial number is out of range")
+            .label(format!("below 1 or above {}", u64::MAX))
+            .help("write an integer from 1, and a greater one with every change of the policy")
+    })
+}
+
+fn to_u64(integer: &DeInteger<'_>) -> Option<u64> {
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+fn unsupported(version: impl std::fmt::Display) -> Fault {
+    Fault::new(Code::UnsupportedVersion, format!("format version {version} is not supported"))
+        .label("this program reads version 3")
+        .help("rewrite the policy in format 3 and write `version = 3`")
+}

@@ -1,0 +1,80 @@
+//! The policy language: text in, [`Plan`] or [`Report`] out.
+//!
+//! The way of a policy through this crate is the list of its modules:
+//!
+//! 1. `syntax`: TOML with a place for every value, and reading of typed fields.
+//! 2. `check`: what the fields mean; nothing leaves it that is not valid. Each file is checked for itself, then
+//!    all are merged, so a policy may be split in any way.
+//! 3. `plan`: the result, the same on every machine: paths are not resolved, cgroups not looked up.
+//! 4. `diagnostic`: what was wrong. All of it is told at once, each with place, cause and remedy.
+//!
+//! The language (format 3) is described by [`compile`]. This crate opens no file, asks no clock, and knows
+//! nothing of the host a plan will be used on: whether a path exists is found out by whoever resolves the plan.
+#![forbid(unsafe_code)]
+
+mod check;
+mod diagnostic;
+mod plan;
+mod syntax;
+
+pub use diagnostic::{Code, Diagnostic, Level, Located, Place, Point, Related, RelatedPlace, Report};
+pub use plan::{CgroupRef, Name, NameError, Object, Plan, Rule, Severity};
+
+/// A policy file, already read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// What diagnostics call it; usually its path.
+    pub name: &'a str,
+    /// Its content.
+    pub text: &'a str,
+}
+
+/// A policy without errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compiled {
+    /// What it means.
+    pub plan: Plan,
+    /// What is allowed but probably not meant. Often empty.
+    pub warnings: Report,
+}
+
+/// Compiles the files of one policy. Their order and the order inside them mean nothing.
+///
+/// A file is TOML with these keys; any other key is an error, and so is a value that does not fit:
+///
+/// | key | value |
+/// |---|---|
+/// | `version` | `3`, in each file |
+/// | `name` | name of the policy, 1 to 63 of `A-Z a-z 0-9 . _ -` |
+/// | `serial` | optional, an integer from 1 |
+/// | `mode` | optional, `"enforce"` (default) or `"observe"` |
+/// | `[[rule]]` | any number of them |
+/// | `rule.id` | as `name`, unique in the whole policy |
+/// | `rule.on` | operations: `read`, `write`, `exec`, `map-exec` |
+/// | `rule.path` | absolute paths, taken literally |
+/// | `rule.inode` | `"major:minor:inode"`, with `":generation"` behind it if wanted |
+/// | `rule.mode` | optional, as `mode`; a rule enforces only if both say so |
+/// | `rule.severity` | optional, `low`, `medium` (default), `high`, `critical` |
+/// | `rule.reason` | optional text of at most 256 bytes |
+/// | `[exempt]` | optional |
+/// | `exempt.cgroup` | paths below the root of cgroup 2, or `"cgid:NUMBER"` |
+///
+/// `on`, `path`, `inode` and `cgroup` take a list of strings or a single string. A rule has at least one `path`
+/// or `inode`. When there are several files, `name`, `serial` and `mode` may stand in any of them, but must not
+/// contradict each other.
+///
+/// # Errors
+/// A report of all errors and warnings in all files. Files whose TOML cannot be read, and files of another
+/// version, are reported for that alone.
+pub fn compile(sources: &[Source<'_>]) -> Result<Compiled, Report> {
+    if sources.is_empty() {
+        return Err(Report::no_source());
+    }
+    let mut found = Vec::new();
+    let plan = check::policy(sources, &mut found);
+    let report = Report::new(sources, found);
+    match plan {
+        Some(plan) if report.errors() == 0 => Ok(Compiled { plan, warnings: report }),
+        _ => Err(report),
+    }
+}

@@ -1,0 +1,220 @@
+//! Typed reading of one table. Every method reports what is wrong with its field and then answers as if the
+//! field were not there, so that one mistake hides no other.
+
+use super::{Placed, closest};
+use crate::diagnostic::{Code, Fault, Place, Sink, enumerate, quote};
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue};
+
+/// A kind of table.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// What messages call it.
+    pub(crate) what: &'static str,
+    /// Where in a file its keys go.
+    pub(crate) goes: &'static str,
+    /// The keys it has.
+    pub(crate) keys: &'static [&'static str],
+}
+
+/// One table of a file.
+pub(crate) struct Fields<'a> {
+    section: &'static Section,
+    table: &'a DeTable<'a>,
+    /// Keys that unknown keys were probably meant to be.
+    meant: Vec<&'static str>,
+    /// Its header.
+    pub(crate) place: Place,
+}
+
+/// What a key takes: in words, and how it is written (`KEY` stands for the key).
+struct Shape(&'static str, &'static str);
+
+const TEXT: Shape = Shape("a string", "write text in quotes, `KEY = \"…\"`");
+const TEXTS: Shape = Shape("a string or a list of strings", "write `KEY = [\"…\", \"…\"]`");
+const INTEGER: Shape = Shape("an integer", "write digits only, without quotes");
+const TABLE: Shape = Shape("a table", "write `[KEY]` on a line of its own and the settings below");
+const TABLES: Shape =
+    Shape("a list of tables", "write `[[KEY]]` on a line of its own and the settings of one below");
+
+type Value<'a> = Placed<&'a DeValue<'a>>;
+
+impl<'a> Fields<'a> {
+    /// Opens a table and reports keys that its section does not have. A key of one of the `others` gets that as
+    /// its remedy: in TOML a key belongs to the header above it, which is easily forgotten.
+    pub(crate) fn open(
+        section: &'static Section,
+        others: &[&Section],
+        table: &'a DeTable<'a>,
+        place: Place,
+        sink: &mut Sink,
+    ) -> Self {
+        let unknown = table.keys().filter(|key| !section.keys.contains(&key.get_ref().as_ref()));
+        let mut meant = Vec::new();
+        for key in unknown {
+            let closest = closest(key.get_ref(), section.keys);
+            meant.extend(closest);
+            let fault = unknown_key(section, others, key.get_ref(), closest);
+            sink.push(fault.at(Place::new(place.source, key.span())));
+        }
+        Self { section, table, meant, place }
+    }
+
+    /// Whether the key is there, rightly or wrongly; also if it is misspelt, which has been reported already.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key) || self.meant.contains(&key)
+    }
+
+    /// Reports that the key must be there if it is not. `example` shows how to write it.
+    pub(crate) fn require(&self, key: &str, example: &str, sink: &mut Sink) {
+        if !self.has(key) {
+            sink.push(missing(self.section, key, example).at(self.place));
+        }
+    }
+
+    /// The string of a key.
+    fn text(&self, key: &str, sink: &mut Sink) -> Option<Placed<&'a str>> {
+        let value = self.get(key)?;
+        match value.value.as_str() {
+            Some(text) => Some(Placed { value: text, place: value.place }),
+            None => report(wrong_type(key, &TEXT, value.value), value.place, sink),
+        }
+    }
+
+    /// The string of a key, checked.
+    pub(crate) fn parsed<T>(
+        &self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
+        sink: &mut Sink,
+    ) -> Option<Placed<T>> {
+        self.text(key, sink)?.parsed(parse, sink)
+    }
+
+    /// The strings of a key that takes a list of them or a single one.
+    pub(crate) fn texts(&self, key: &str, sink: &mut Sink) -> Vec<Placed<&'a str>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        match value.value {
+            DeValue::String(text) => vec![Placed { value: text, place: value.place }],
+            DeValue::Array(items) if items.is_empty() => {
+                sink.push(empty_list(key).at(value.place));
+                Vec::new()
+            }
+            DeValue::Array(items) => items.iter().filter_map(|item| self.item(key, item, sink)).collect(),
+            other => {
+                sink.push(wrong_type(key, &TEXTS, other).at(value.place));
+                Vec::new()
+            }
+        }
+    }
+
+    fn item(&self, key: &str, item: &'a Spanned<DeValue<'a>>, sink: &mut Sink) -> Option<Placed<&'a str>> {
+        let place = Place::new(self.place.source, item.span());
+        match item.get_ref().as_str() {
+            Some(text) => Some(Placed { value: text, place }),
+            None => report(wrong_type(key, &TEXTS, item.get_ref()), place, sink),
+        }
+    }
+
+    /// The integer of a key; TOML's have no bounds.
+    pub(crate) fn integer(&self, key: &str, sink: &mut Sink) -> Option<Placed<&'a DeInteger<'a>>> {
+        let Placed { value, place } = self.get(key)?;
+        match value.as_integer() {
+            Some(value) => Some(Placed { value, place }),
+            None => report(wrong_type(key, &INTEGER, value), place, sink),
+        }
+    }
+
+    /// The table of a key.
+    pub(crate) fn table(&self, key: &str, sink: &mut Sink) -> Option<Placed<&'a DeTable<'a>>> {
+        let Placed { value, place } = self.get(key)?;
+        match value.as_table() {
+            Some(table) => Some(Placed { value: table, place }),
+            None => report(wrong_type(key, &TABLE, value), place, sink),
+        }
+    }
+
+    /// The tables of a key that may stand several times.
+    pub(crate) fn tables(&self, key: &str, sink: &mut Sink) -> Vec<Placed<&'a DeTable<'a>>> {
+        let Some(Placed { value, place }) = self.get(key) else { return Vec::new() };
+        let Some(items) = value.as_array() else {
+            sink.push(wrong_type(key, &TABLES, value).at(place));
+            return Vec::new();
+        };
+        let mut tables = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            let place = Place::new(place.source, item.span());
+            match item.get_ref().as_table() {
+                Some(table) => tables.push(Placed { value: table, place }),
+                None => sink.push(wrong_type(key, &TABLES, item.get_ref()).at(place)),
+            }
+        }
+        tables
+    }
+
+    fn get(&self, key: &str) -> Option<Value<'a>> {
+        let value = self.table.get(key)?;
+        Some(Placed { value: value.get_ref(), place: Place::new(self.place.source, value.span()) })
+    }
+}
+
+impl<T: Copy> Placed<T> {
+    /// The value, checked.
+    pub(crate) fn parsed<U>(
+        self,
+        parse: impl FnOnce(T) -> Result<U, Fault>,
+        sink: &mut Sink,
+    ) -> Option<Placed<U>> {
+        match parse(self.value) {
+            Ok(value) => Some(Placed { value, place: self.place }),
+            Err(fault) => report(fault, self.place, sink),
+        }
+    }
+}
+
+/// Reports and answers that there is nothing.
+fn report<T>(fault: Fault, place: Place, sink: &mut Sink) -> Option<T> {
+    sink.push(fault.at(place));
+    None
+}
+
+fn unknown_key(section: &Section, others: &[&Section], key: &str, meant: Option<&str>) -> Fault {
+    let keys = enumerate(section.keys.iter().copied());
+    let help = match meant {
+        Some(meant) => format!("did you mean `{meant}`? The keys here are {keys}"),
+        None => match others.iter().find(|other| other.keys.contains(&key)) {
+            Some(other) => format!("`{key}` is a key of {}: write it {}", other.what, other.goes),
+            None => format!("the keys here are {keys}"),
+        },
+    };
+    Fault::new(Code::UnknownKey, format!("unknown key {}", quote(key)))
+        .label(format!("{} has no such key", section.what))
+        .help(help)
+}
+
+fn missing(section: &Section, key: &str, example: &str) -> Fault {
+    Fault::new(Code::MissingKey, format!("{} has no `{key}`", section.what))
+        .label(format!("`{key}` is missing"))
+        .help(format!("add `{example}`"))
+}
+
+fn empty_list(key: &str) -> Fault {
+    Fault::new(Code::EmptyList, format!("`{key}` is an empty list"))
+        .label("nothing is listed")
+        .help(format!("list at least one value, or remove `{key}` where it is optional"))
+}
+
+fn wrong_type(key: &str, Shape(wanted, help): &Shape, found: &DeValue<'_>) -> Fault {
+    let is = match found {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    };
+    Fault::new(Code::WrongType, format!("`{key}` takes {wanted}, not {is}"))
+        .label(format!("this is {is}"))
+        .help(help.replace("KEY", key))
+}

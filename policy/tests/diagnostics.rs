@@ -1,0 +1,263 @@
+//! Wrong policies: each row says which diagnostics are expected where; the snapshot shows how they read.
+
+use aegis_policy::{Code, Report, Source, compile};
+use std::collections::BTreeSet;
+
+/// A policy and the diagnostics it must give, as `line:column code`, in order.
+struct Row {
+    name: &'static str,
+    text: &'static str,
+    expected: &'static [&'static str],
+}
+
+const HEAD: &str = "version = 3\nname = \"p\"\n";
+const RULE: &str = "version = 3\nname = \"p\"\n[[rule]]\nid = \"a\"\non = \"read\"\n";
+const EXEMPT: &str = "version = 3\nname = \"p\"\n[exempt]\n";
+
+macro_rules! rows {
+    ($($head:ident $name:literal $text:literal => [$($expected:literal),*])+) => {
+        [$((&$head, Row { name: $name, text: $text, expected: &[$($expected),*] }),)+]
+    };
+}
+
+const NONE: &str = "";
+
+const ROWS: &[(&&str, Row)] = &rows! {
+    NONE "empty text" "" => ["1:1 E0102", "1:1 E0102"]
+    NONE "unquoted string" "version = 3\nname = payroll\nmode = observe\n" => ["2:8 E0002", "3:8 E0002"]
+    NONE "unclosed string" "version = 3\nname = \"payroll\n" => ["2:16 E0002"]
+    NONE "unclosed list" "version = 3\nname = \"p\"\n[[rule]]\non = [\"read\"\nid = \"a\"\n" => ["5:1 E0002"]
+    NONE "key given twice" "version = 3\nname = \"p\"\nname = \"q\"\n" => ["3:1 E0002"]
+    NONE "windows path in double quotes" "version = 3\nname = \"p\"\n[[rule]]\npath = \"C:\\Windows\"\n" => ["4:12 E0002"]
+    NONE "not a key and value" "version = 3\nname = \"p\"\nhello\n" => ["3:6 E0002"]
+    NONE "no version" "name = \"p\"\n" => ["1:1 E0102"]
+    NONE "another version" "version = 4\nnane = 4\n" => ["1:11 E0201"]
+    NONE "line-oriented format" "version=1\n[deny_path]\n/etc/shadow\n" => ["1:9 E0201"]
+    NONE "version beyond all numbers" "version = 99999999999999999999999999\n" => ["1:11 E0201"]
+    NONE "version is a string" "version = \"3\"\nname = \"p\"\n" => ["1:11 E0103"]
+    NONE "no name" "version = 3\n" => ["1:1 E0102"]
+    NONE "name with a space" "version = 3\nname = \"pay roll\"\n" => ["2:8 E0202"]
+    NONE "empty name" "version = 3\nname = \"\"\n" => ["2:8 E0202"]
+    NONE "name of 64 bytes"
+        "version = 3\nname = \"0123456789012345678901234567890123456789012345678901234567890123\"\n"
+        => ["2:8 E0202"]
+    NONE "name with an escape sequence" "version = 3\nname = \"a\\u001b[31mb\"\n" => ["2:8 E0202"]
+    HEAD "serial 0" "serial = 0\n" => ["3:10 E0203"]
+    HEAD "negative serial" "serial = -1\n" => ["3:10 E0203"]
+    HEAD "serial beyond 64 bits" "serial = 18446744073709551616\n" => ["3:10 E0203"]
+    HEAD "serial with a fraction" "serial = 1.5\n" => ["3:10 E0103"]
+    HEAD "misspelt mode" "mode = \"enforced\"\n" => ["3:8 E0204"]
+    HEAD "mode of another tool" "mode = \"audit\"\n" => ["3:8 E0204"]
+    HEAD "mode without meaning" "mode = \"later\"\n" => ["3:8 E0204"]
+    HEAD "mode is a boolean" "mode = true\n" => ["3:8 E0103"]
+    HEAD "misspelt key" "seriel = 3\n" => ["3:1 E0101"]
+    HEAD "key without meaning" "colour = 3\n" => ["3:1 E0101"]
+    HEAD "key of a rule at the top" "path = \"/a\"\n" => ["3:1 E0101"]
+    HEAD "rule as a table" "[rule]\nid = \"a\"\n" => ["3:1 E0103"]
+    HEAD "rules that are no tables" "rule = [1]\n" => ["3:9 E0103"]
+    HEAD "exempt is a string" "exempt = \"/a\"\n" => ["3:10 E0103"]
+    HEAD "empty rule" "[[rule]]\n" => ["3:1 E0102", "3:1 E0102", "3:1 E0302"]
+    RULE "no object" "" => ["3:1 E0302"]
+    RULE "key of the top in a rule" "path = \"/a\"\nserial = 3\n" => ["7:1 E0101"]
+    RULE "misspelt key in a rule" "paths = [\"/a\"]\n" => ["6:1 E0101"]
+    RULE "severity without meaning" "path = \"/a\"\nseverity = \"urgent\"\n" => ["7:12 E0304"]
+    RULE "misspelt severity" "path = \"/a\"\nseverity = \"HIGH\"\n" => ["7:12 E0304"]
+    RULE "reason on two lines" "path = \"/a\"\nreason = \"one\\ntwo\"\n" => ["7:10 E0305"]
+    RULE "unknown key with an escape sequence" "path = \"/a\"\n\"\\u001b[2J\" = 1\n" => ["7:1 E0101"]
+    RULE "relative path" "path = \"etc/shadow\"\n" => ["6:8 E0401"]
+    RULE "home directory" "path = \"~/.ssh/id_rsa\"\n" => ["6:8 E0401"]
+    RULE "empty path" "path = \"\"\n" => ["6:8 E0401"]
+    RULE "root directory" "path = \"/\"\n" => ["6:8 E0402"]
+    RULE "dots" "path = [\"/a/../b\", \"/a/./b\"]\n" => ["6:9 E0403", "6:20 E0403"]
+    RULE "slashes" "path = [\n  \"/a//b\",\n  \"/a/b/\",\n  \"//\",\n]\n" => ["7:3 E0403", "8:3 E0403", "9:3 E0403"]
+    RULE "NUL" "path = \"/a\\u0000b\"\n" => ["6:8 E0405"]
+    RULE "pattern" "path = \"/srv/*.db\"\n" => ["6:8 W0002"]
+    RULE "path twice" "path = [\"/a\", \"/b\", \"/a\"]\n" => ["6:21 W0001"]
+    RULE "path is a number" "path = [\"/a\", 7]\n" => ["6:15 E0103"]
+    RULE "path is a table" "path = { file = \"/a\" }\n" => ["6:8 E0103"]
+    RULE "no paths" "path = []\n" => ["6:8 E0104"]
+    RULE "wide characters before the place" "path = [\"/日本語\", \"é\"]\n" => ["6:17 E0401"]
+    RULE "inode of a device number" "inode = \"2049:131\"\n" => ["6:9 E0407"]
+    RULE "inode in words" "inode = \"sda1:131\"\n" => ["6:9 E0406"]
+    RULE "inode with signs" "inode = [\"8:1:+131\", \"8:1:-1\", \"8:1:0x83\", \"8::1\"]\n"
+        => ["6:10 E0406", "6:22 E0406", "6:32 E0406", "6:44 E0406"]
+    RULE "inode is a number" "inode = 131\n" => ["6:9 E0103"]
+    RULE "numbers too big" "inode = [\"4096:1:1\", \"8:1048576:1\", \"8:1:18446744073709551616\", \"8:1:1:4294967296\"]\n"
+        => ["6:10 E0408", "6:22 E0408", "6:37 E0408", "6:65 E0408"]
+    RULE "second rule with the same id" "path = \"/a\"\n[[rule]]\nid = \"a\"\non = \"read\"\npath = \"/b\"\n" => ["8:6 E0301"]
+    RULE "observed and enforced"
+        "path = \"/a\"\n[[rule]]\nid = \"b\"\non = [\"read\", \"write\"]\npath = [\"/b\", \"/a\"]\nmode = \"observe\"\n"
+        => ["10:15 W0003"]
+    HEAD "no operation" "[[rule]]\nid = \"a\"\non = []\npath = \"/a\"\n" => ["5:6 E0104"]
+    HEAD "misspelt operations" "[[rule]]\nid = \"a\"\non = [\"raed\", \"mmap\", \"connect\", \"write\", \"write\"]\npath = \"/a\"\n"
+        => ["5:7 E0303", "5:15 E0303", "5:23 E0303", "5:43 W0001"]
+    HEAD "several at once" "mode = \"on\"\n[[rule]]\nid = \"ü\"\non = 4\nspath = \"/a\"\n[exempt]\ncgroups = \"/a\"\n"
+        => ["3:8 E0204", "5:6 E0202", "6:6 E0103", "7:1 E0101", "9:1 E0101"]
+    EXEMPT "no cgroup" "" => ["3:1 E0102"]
+    EXEMPT "relative cgroup" "cgroup = \"system.slice\"\n" => ["4:10 E0501"]
+    EXEMPT "wrong ids" "cgroup = [\"cgid:\", \"cgid:x\", \"cgid:0\", \"cgid:18446744073709551616\"]\n"
+        => ["4:11 E0501", "4:20 E0501", "4:30 E0501", "4:40 E0408"]
+    EXEMPT "root cgroup" "cgroup = [\"/\", \"/sys/fs/cgroup\", \"/sys/fs/cgroup/unified/\", \"cgid:1\"]\n"
+        => ["4:11 E0502", "4:16 E0502", "4:34 E0502", "4:61 E0502"]
+    EXEMPT "cgroup with dots" "cgroup = \"/sys/fs/cgroup/a/../b\"\n" => ["4:10 E0403"]
+    EXEMPT "cgroup twice in two forms" "cgroup = [\"/a\", \"/sys/fs/cgroup/a\"]\n" => ["4:17 W0001"]
+};
+
+/// All diagnostics of these sources, whether or not they are accepted.
+fn report(sources: &[Source<'_>]) -> Report {
+    match compile(sources) {
+        Ok(compiled) => compiled.warnings,
+        Err(report) => report,
+    }
+}
+
+/// Compares the places and codes, demands a cause and a remedy for each, and returns how it reads.
+fn check(name: &str, sources: &[Source<'_>], expected: &[&str], wrong: &mut Vec<String>) -> String {
+    let report = report(sources);
+    let found: Vec<String> = report
+        .located()
+        .map(|found| format!("{}:{} {}", found.start.line, found.start.column, found.code))
+        .collect();
+    if found != expected {
+        wrong.push(format!("{name}: expected {expected:?}, found {found:?}\n{report}"));
+    }
+    for found in report.diagnostics() {
+        let help = found.help.as_deref().unwrap_or_default();
+        if found.message.is_empty() || found.label.is_empty() || help.is_empty() {
+            wrong.push(format!("{name}: message, cause or remedy is missing: {found:?}"));
+        }
+    }
+    let rendered = report.render(false);
+    if rendered.contains(|character: char| character.is_control() && character != '\n') {
+        wrong.push(format!("{name}: control characters in {rendered:?}"));
+    }
+    format!("### {name}\n{rendered}\n")
+}
+
+/// Checks one file, and demands that nothing went wrong so far.
+fn check_file(name: &str, text: &str, expected: &[&str]) -> String {
+    let mut wrong = Vec::new();
+    let rendered = check(name, &[Source { name: "p.toml", text }], expected, &mut wrong);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    rendered
+}
+
+#[test]
+fn wrong_policies_are_told_where_and_why() {
+    let (mut all, mut wrong) = (String::new(), Vec::new());
+    for (head, row) in ROWS {
+        let text = format!("{head}{}", row.text);
+        all.push_str(&check(row.name, &[Source { name: "p.toml", text: &text }], row.expected, &mut wrong));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    insta::assert_snapshot!("one_file", all);
+}
+
+#[test]
+fn limits_are_exact() {
+    let path = |bytes: usize| format!("{RULE}path = \"{}\"\n", &"/abcdefg".repeat(1000)[..bytes]);
+    let component = |bytes: usize| format!("{RULE}path = \"/{}\"\n", "a".repeat(bytes));
+    let reason = |bytes: usize| format!("{RULE}path = \"/a\"\nreason = \"{}\"\n", "r".repeat(bytes));
+    let id = |bytes: usize| {
+        format!("{HEAD}[[rule]]\nid = \"{}\"\non = \"read\"\npath = \"/a\"\n", "i".repeat(bytes))
+    };
+    let inode = |text: &str| format!("{RULE}inode = \"{text}\"\n");
+    for accepted in [
+        path(4095),
+        component(255),
+        reason(256),
+        id(63),
+        inode("4095:1048575:18446744073709551615:4294967295"),
+        format!("{HEAD}serial = 18446744073709551615\n"),
+    ] {
+        check_file("the most that is accepted", &accepted, &[]);
+    }
+    let mut all = String::new();
+    all.push_str(&check_file("path of 4096 bytes", &path(4096), &["6:8 E0404"]));
+    all.push_str(&check_file("component of 256 bytes", &component(256), &["6:8 E0404"]));
+    all.push_str(&check_file("reason of 257 bytes", &reason(257), &["7:10 E0305"]));
+    all.push_str(&check_file("id of 64 bytes", &id(64), &["4:6 E0202"]));
+    insta::assert_snapshot!("limits", all);
+}
+
+#[test]
+fn files_are_compared() {
+    let source = |name, text| Source { name, text };
+    let one = "version = 3\nname = \"p\"\nserial = 1\nmode = \"enforce\"\n[[rule]]\nid = \"a\"\non = \"read\"\npath = \"/a\"\n";
+    let two = "version = 3\nname = \"q\"\nserial = 2\nmode = \"observe\"\n\n[[rule]]\nid = \"a\"\non = \"exec\"\npath = \"/b\"\n";
+    let broken = "version = 3\nname = \"p\"\n[[rule]\n";
+    let nameless = "version = 3\n";
+    let (mut all, mut wrong) = (String::new(), Vec::new());
+    let rows: [(&str, Vec<Source<'_>>, &[&str]); 4] = [
+        ("no file", vec![], &["1:1 E0001"]),
+        (
+            "contradictions",
+            vec![source("10.toml", one), source("20.toml", two)],
+            &["2:8 E0205", "3:10 E0205", "4:8 E0205", "7:6 E0301"],
+        ),
+        (
+            "the name may be in the broken file",
+            vec![source("1", nameless), source("2", broken)],
+            &["3:8 E0002"],
+        ),
+        ("no file has a name", vec![source("1", nameless), source("2", nameless)], &["1:1 E0102"]),
+    ];
+    for (name, sources, expected) in rows {
+        all.push_str(&check(name, &sources, expected, &mut wrong));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    insta::assert_snapshot!("several_files", all);
+}
+
+#[test]
+fn every_code_has_a_row() {
+    let from_rows = ROWS.iter().flat_map(|(_, row)| row.expected).filter_map(|found| found.split(' ').nth(1));
+    // These need several files, no file, or long texts.
+    let elsewhere = ["E0001", "E0205", "E0404"];
+    let tested: BTreeSet<&str> = from_rows.chain(elsewhere).collect();
+    let known: BTreeSet<&str> = Code::ALL.iter().map(|code| code.id()).collect();
+    assert_eq!(known.len(), Code::ALL.len(), "a number is used twice");
+    assert_eq!(tested, known);
+    assert!(Code::ALL.iter().all(|code| code.explanation().ends_with('.')));
+}
+
+#[test]
+fn json_has_positions_and_remedies() {
+    let text = format!("{RULE}path = \"/a\"\n[[rule]]\nid = \"a\"\non = \"read\"\npath = \"/é*\"\n");
+    let report = report(&[Source { name: "p.toml", text: &text }]);
+    insta::assert_snapshot!("json", serde_json::to_string_pretty(&report).unwrap());
+}
+
+#[test]
+fn colour_is_only_used_when_asked_for() {
+    let report = report(&[Source { name: "evil\u{1b}[2J.toml", text: "name = 1\u{1b}[31m\n" }]);
+    assert!(!report.to_string().contains('\u{1b}'), "{report:?}");
+    assert!(report.render(true).contains("\u{1b}["));
+    assert!(!report.render(true).contains("\u{1b}[2J"));
+}
+
+#[test]
+fn nothing_reaches_the_terminal_but_text() {
+    let text = "version = 3 # \u{9b}2J \u{7f}\u{8}\nname = # \u{9b}2J \u{202e}\n";
+    let report = report(&[Source { name: "evil\u{1b}[2J\n\u{9b}.toml", text }]);
+    let rendered = report.render(false);
+    let harmful = |character: char| character != '\n' && (character.is_control() || character == '\u{202e}');
+    assert!(rendered.contains("name = # ¤2J") && !rendered.contains(harmful), "{rendered:?}");
+}
+
+#[test]
+fn strange_texts_are_reported_and_do_no_harm() {
+    let deep = format!("a = {}", "[".repeat(100_000));
+    for text in [
+        "\u{feff}version = 3\r\nname = \"p\"\r\n",
+        "\0",
+        "[[rule]]\n[rule.x]\n[rule]",
+        "[a]\n[a.b]\n[[a]]",
+        "=",
+        &deep,
+    ] {
+        let report = report(&[Source { name: "strange", text }]);
+        assert_eq!(report.render(false).is_empty(), report.is_empty());
+        assert_eq!(report.located().count(), report.diagnostics().len());
+    }
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
+ * The whole decision, as plain C without a helper call. It is compiled twice: into the probes, and into a
+ * library that simulation and the tests call, so that what is simulated is what the kernel runs.
+ *
+ * Each side defines, before including this file, how tables are reached:
+ *   aegis_active(side)                    the generation in force, read once
+ *   aegis_self_check(side)                the self-check in progress if the current task makes it, else NULL
+ *   aegis_generation(side, bank)          the generation's description, NULL if missing
+ *   aegis_objects(side, bank)             a table, NULL if missing; likewise aegis_slots, aegis_rows
+ *   aegis_object(table, key)              an entry, NULL if there is none; likewise aegis_slot, aegis_row
+ *   aegis_slot_key(side, request, key)    key of the name that was used; 0, or -1 if it cannot be read
+ *   aegis_survivor(side, request)         whether the survival list names the object or the subject
+ *   aegis_exempt(side, bank, generation)  whether the subject is in an exempt cgroup
+ *
+ * Order: survival list, exempt cgroups, rules. The rules are looked at first because they seldom concern a
+ * request; the lists before them are asked only when a rule, or an error, speaks against it. Every error is a
+ * decision: see aegis_undecidable().
+ */
+#ifndef AEGIS_DECIDE_H
+#define AEGIS_DECIDE_H
+
+#include "request.h"
+
+/* Takes a row into the answer if it is stronger: deny over audit, then the lower rule number, so that the rule
+ * that is named does not depend on the order of rows. */
+static __always_inline void aegis_weigh(struct aegis_answer *answer, const struct aegis_row *row, uint8_t reason)
+{
+	uint8_t verdict = row->mode == AEGIS_MODE_ENFORCE ? AEGIS_VERDICT_DENY : AEGIS_VERDICT_AUDIT;
+
+	if (verdict < answer->verdict)
+		return;
+	if (verdict == answer->verdict && row->rule >= answer->rule)
+		return;
+	answer->verdict = verdict;
+	answer->rule = row->rule;
+	answer->signal = row->signal;
+	answer->reason = reason;
+}
+
+/* Whether a row speaks about this request. */
+static __always_inline int aegis_row_concerns(const struct aegis_request *request, const struct aegis_row *row,
+					      const struct aegis_self_check *check, int same_inode)
+{
+	if (!(row->operations & request->operations))
+		return 0;
+	/* Who makes the self-check meets its own rows and no others; everyone else meets all but these. */
+	if (row->flags & AEGIS_ROW_SELF_CHECK)
+		return check && check->hook == request->hook;
+	if (check)
+		return 0;
+	return same_inode || (row->flags & AEGIS_ROW_ANY_INODE_GENERATION);
+}
+
+/* Weighs all rows of an entry. Returns AEGIS_REASON_NONE, or why the request is undecidable. */
+static __always_inline uint8_t aegis_weigh_entry(const struct aegis_request *request, struct aegis_answer *answer,
+						 const struct aegis_entry *entry, const struct aegis_self_check *check,
+						 uint8_t reason, int same_inode)
+{
+	const uint32_t generation = answer->generation;
+	void *rows;
+
+	if (entry->generation != generation)
+		return AEGIS_REASON_MIXED_GENERATIONS;
+	if (entry->row_count > AEGIS_MAX_ROWS)
+		return AEGIS_REASON_TOO_MANY_ROWS;
+	rows = aegis_rows(request->side, generation & 1);
+	if (!rows)
+		return AEGIS_REASON_TABLE_MISSING;
+	for (uint32_t i = 0; i < AEGIS_MAX_ROWS; i++) {
+		const struct aegis_row *row;
+
+		if (i >= entry->row_count)
+			break;
+		row = aegis_row(rows, entry->first_row + i);
+		if (!row)
+			return AEGIS_REASON_TABLE_MISSING;
+		if (row->generation != generation)
+			return AEGIS_REASON_MIXED_GENERATIONS;
+		if (aegis_row_concerns(request, row, check, same_inode))
+			aegis_weigh(answer, row, row->flags & AEGIS_ROW_SELF_CHECK ? AEGIS_REASON_SELF_CHECK : reason);
+	}
+	return AEGIS_REASON_NONE;
+}
+
+/* Asks the rules: first by the identity of the object, then by the name that was used. */
+static __always_inline uint8_t aegis_ask_rules(const struct aegis_request *request, struct aegis_answer *answer,
+					       const struct aegis_self_check *check)
+{
+	const uint32_t bank = answer->generation & 1;
+	const struct aegis_generation_info *info = aegis_generation(request->side, bank);
+	struct aegis_inode_number number = { .ino = request->object.ino, .dev = request->object.dev };
+	struct aegis_slot_key slot;
+	const struct aegis_entry *entry;
+	void *objects, *slots;
+	uint8_t failed;
+
+	if (!info)
+		return AEGIS_REASON_TABLE_MISSING;
+	if (info->generation != answer->generation)
+		return AEGIS_REASON_MIXED_GENERATIONS;
+	/* No rule concerns these operations: nothing to look up. */
+	if (!check && !(info->operations & request->operations))
+		return AEGIS_REASON_NONE;
+	objects = aegis_objects(request->side, bank);
+	if (!objects)
+		return AEGIS_REASON_TABLE_MISSING;
+	entry = aegis_object(objects, &number);
+	if (entry) {
+		int same = entry->inode_generation == request->object.inode_generation;
+
+		failed = aegis_weigh_entry(request, answer, entry, check, AEGIS_REASON_OBJECT, same);
+		if (failed)
+			return failed;
+	}
+	if (!(info->flags & AEGIS_GENERATION_HAS_SLOTS) || !request->parent.ino || check)
+		return AEGIS_REASON_NONE;
+	number.ino = request->parent.ino;
+	number.dev = request->parent.dev;
+	entry = aegis_object(objects, &number);
+	if (!entry || !(entry->flags & AEGIS_ENTRY_HAS_SLOTS) ||
+	    entry->inode_generation != request->parent.inode_generation)
+		return AEGIS_REASON_NONE;
+	if (entry->generation != answer->generation)
+		return AEGIS_REASON_MIXED_GENERATIONS;
+	slots = aegis_slots(request->side, bank);
+	if (!slots)
+		return AEGIS_REASON_TABLE_MISSING;
+	if (aegis_slot_key(request->side, request, &slot))
+		return AEGIS_REASON_NAME_UNREADABLE;
+	entry = aegis_slot(slots, &slot);
+	if (!entry)
+		return AEGIS_REASON_NONE;
+	return aegis_weigh_entry(request, answer, entry, check, AEGIS_REASON_SLOT, 1);
+}
+
+/* A request on which the rules could not be asked to the end. What they said so far may be too weak, so: deny
+ * if an enforcing rule of the generation could have matched the operation, with the error as the reason.
+ * Otherwise no rule could have denied it, and it is allowed (or audited, as far as was found). */
+static __always_inline void aegis_undecidable(const struct aegis_request *request, struct aegis_answer *answer,
+					      uint32_t enforced_operations, uint8_t reason)
+{
+	if (enforced_operations & request->operations) {
+		answer->verdict = AEGIS_VERDICT_DENY;
+		answer->rule = AEGIS_RULE_NONE;
+		answer->signal = 0;
+	}
+	answer->reason = reason;
+}
+
+/* Decides one request. The answer is complete whatever happens. */
+static __always_inline void aegis_decide(const struct aegis_request *request, struct aegis_answer *answer)
+{
+	const struct aegis_self_check *check = aegis_self_check(request->side);
+	struct aegis_active active = aegis_active(request->side);
+	uint8_t failed;
+
+	if (check) {
+		active.generation = check->generation;
+		active.enforced_operations = 0;
+		answer->self_check = 1;
+		answer->token = check->token;
+	}
+	answer->generation = active.generation;
+	answer->rule = AEGIS_RULE_NONE;
+	answer->verdict = AEGIS_VERDICT_ALLOW;
+	answer->reason = AEGIS_REASON_NONE;
+	/* Nothing is armed yet: the probes are attached before the first generation is flipped in. */
+	if (!active.generation)
+		return;
+	failed = aegis_ask_rules(request, answer, check);
+	if (failed)
+		aegis_undecidable(request, answer, active.enforced_operations, failed);
+	if (answer->verdict == AEGIS_VERDICT_ALLOW || check)
+		return;
+	if (aegis_survivor(request->side, request))
+		answer->reason = AEGIS_REASON_SURVIVAL;
+	else if (aegis_exempt(request->side, active.generation & 1, active.generation))
+		answer->reason = AEGIS_REASON_EXEMPT;
+	else
+		return;
+	answer->verdict = AEGIS_VERDICT_ALLOW;
+}
+
+#endif

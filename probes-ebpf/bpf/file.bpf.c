@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * The probes on files and programs.
+ *
+ * file_open            open in all its ways, exec's own opening included; for an overlay also the real file
+ * mmap_file            mapping a file as executable memory
+ * file_mprotect        making an existing mapping of a file executable
+ * bprm_check_security  starting a program, a script, an interpreter
+ *
+ * What was opened or mapped before the probes were armed goes on working. A program earlier in the chain that
+ * denies ends the chain, so the previous return value that each hook is passed is always 0 here.
+ */
+#include "file.h"
+
+/* The operations that an open asks for. */
+static __always_inline uint32_t opening(uint32_t flags, uint32_t mode)
+{
+	uint32_t operations = 0;
+
+	/* Running a program needs no right to read it. */
+	if (flags & F_FLAGS_EXEC)
+		return AEGIS_OPERATION_EXEC;
+	if (mode & FMODE_READ)
+		operations |= AEGIS_OPERATION_READ;
+	if (mode & FMODE_WRITE || flags & O_TRUNC)
+		operations |= AEGIS_OPERATION_WRITE;
+	/* Access mode 3 opens a device for ioctl alone and asks for both rights: so do we. */
+	return operations ?: AEGIS_OPERATION_READ | AEGIS_OPERATION_WRITE;
+}
+
+SEC("lsm/file_open")
+int aegis_file_open(uint64_t *ctx)
+{
+	/* The one hot probe: it reads through the verified pointer, without a helper call for each field. */
+	const struct file *file = (const struct file *)ctx[0];
+	const struct dentry *dentry = file->f_path.dentry;
+	const struct dentry *up = dentry->d_parent;
+	const struct inode *inode = file->f_inode, *parent = up->d_inode;
+	struct aegis_request request = {
+		.object = { inode->i_ino, inode->i_sb->s_dev, inode->i_generation },
+		.operations = opening(file->f_flags, file->f_mode),
+		.hook = AEGIS_HOOK_FILE_OPEN,
+		.side = dentry,
+	};
+
+	/* The root of a file system has no name. */
+	if (up != dentry) {
+		request.parent.ino = parent->i_ino;
+		request.parent.dev = parent->i_sb->s_dev;
+		request.parent.inode_generation = parent->i_generation;
+	}
+	/* deny: a rule, or an error that a rule could have met */
+	if (denied(&request, file->f_path.mnt))
+		return -EPERM;
+	/* allow: no rule speaks against it */
+	return 0;
+}
+
+SEC("lsm/mmap_file")
+int aegis_mmap_file(uint64_t *ctx)
+{
+	uint64_t requested = ctx[1], given = ctx[2];
+	const struct file *file = NULL;
+
+	/* allow: not executable */
+	if (!((requested | given) & PROT_EXEC))
+		return 0;
+	/* The file is NULL for anonymous memory, but the verifier of many kernels takes it for valid and would
+	 * drop a check of ctx[0]: so it is fetched as a plain address. */
+	bpf_probe_read_kernel(&file, sizeof(file), ctx);
+	/* allow: memory without a file */
+	if (!file)
+		return 0;
+	/* deny: a rule, or an error that a rule could have met */
+	if (file_denied(file, AEGIS_OPERATION_MAP_EXEC, AEGIS_HOOK_MMAP_FILE))
+		return -EPERM;
+	/* allow: no rule speaks against it */
+	return 0;
+}
+
+/* A mapping of a file on an overlay belongs to the real file below. What the user opened is found in the path,
+ * which up to 6.7 is that of the overlay, and beside it from 6.8 on. */
+static __always_inline const struct dentry *opened_dentry(const struct file *file)
+{
+	const struct backing_file *backing = (const void *)file;
+
+	if (READ(file, f_mode) & FMODE_BACKING && HAS_FIELD(backing, user_path))
+		return READ(backing, user_path.dentry);
+	return READ(file, f_path.dentry);
+}
+
+SEC("lsm/file_mprotect")
+int aegis_file_mprotect(uint64_t *ctx)
+{
+	const struct vm_area_struct *area = (const struct vm_area_struct *)ctx[0];
+	uint64_t requested = ctx[1], given = ctx[2];
+	const struct dentry *opened;
+	const struct inode *inode;
+	const struct file *file;
+
+	/* allow: not executable */
+	if (!((requested | given) & PROT_EXEC))
+		return 0;
+	file = READ(area, vm_file);
+	/* allow: memory without a file */
+	if (!file)
+		return 0;
+	/* deny: a rule, or an error that a rule could have met */
+	if (file_denied(file, AEGIS_OPERATION_MAP_EXEC, AEGIS_HOOK_FILE_MPROTECT))
+		return -EPERM;
+	opened = opened_dentry(file);
+	inode = READ(opened, d_inode);
+	/* allow: no rule speaks against it, and it is the file that was opened */
+	if (inode == READ(file, f_inode))
+		return 0;
+	/* deny: a rule on the overlay's file */
+	if (inode_denied(inode, opened, NULL, AEGIS_OPERATION_MAP_EXEC, AEGIS_HOOK_FILE_MPROTECT))
+		return -EPERM;
+	/* allow: no rule speaks against either */
+	return 0;
+}
+
+SEC("lsm/bprm_check_security")
+int aegis_bprm_check(uint64_t *ctx)
+{
+	const struct linux_binprm *program = (const struct linux_binprm *)ctx[0];
+
+	/* deny: a rule, or an error that a rule could have met */
+	if (file_denied(READ(program, file), AEGIS_OPERATION_EXEC, AEGIS_HOOK_BPRM_CHECK))
+		return -EPERM;
+	/* allow: no rule speaks against it */
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

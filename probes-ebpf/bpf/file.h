@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
+ * Files as objects: their identity, the name by which they were reached, and one judgement on both.
+ */
+#ifndef AEGIS_FILE_H
+#define AEGIS_FILE_H
+
+#include "tables.h"
+#include "subject.h"
+
+/* Fills in a key from an inode, which may be NULL or unreadable: then the key is that of nothing. */
+static __always_inline void identify(struct aegis_object_key *key, const struct inode *inode)
+{
+	key->ino = READ(inode, i_ino);
+	key->dev = READ(READ(inode, i_sb), s_dev);
+	key->inode_generation = READ(inode, i_generation);
+}
+
+/* Tries before a name that changes under our eyes counts as unreadable. Each change is a rename that somebody
+ * must make, so three in the time of a few reads do not happen by chance. */
+#define NAME_TRIES 3
+
+/* Reads a name in one piece: hash and length must be the same before and after, and so must the directory. */
+static __noinline int aegis_slot_key(const void *side, const struct aegis_request *request, struct aegis_slot_key *key)
+{
+	const struct dentry *dentry = side;
+	const struct aegis_identity *self = bpf_map_lookup_elem(&identity, &first);
+	uint64_t words[AEGIS_NAME_WORDS];
+
+	if (!self || !dentry)
+		return -1;
+	for (int attempt = 0; attempt < NAME_TRIES; attempt++) {
+		uint64_t before = READ(dentry, d_name.hash_len);
+		uint32_t length = before >> 32;
+		const struct inode *parent;
+
+		if (!length || length > AEGIS_NAME_MAX)
+			return -1;
+		__builtin_memset(words, 0, sizeof(words));
+		if (bpf_probe_read_kernel(words, length, READ(dentry, d_name.name)))
+			continue;
+		parent = READ(READ(dentry, d_parent), d_inode);
+		if (READ(dentry, d_name.hash_len) != before || READ(parent, i_ino) != request->parent.ino)
+			continue;
+		key->parent = request->parent;
+		key->name_hash = aegis_name_hash(self->name_key, words, length);
+		return 0;
+	}
+	return -1;
+}
+
+#include "decide.h"
+#include "report.h"
+
+/* One copy of the decision in each program. */
+static __noinline int decide(const struct aegis_request *request, struct aegis_answer *answer)
+{
+	aegis_decide(request, answer);
+	return 0;
+}
+
+/* Decides, counts, reports. Returns whether the operation is denied. */
+static __always_inline int denied(struct aegis_request *request, const struct vfsmount *mnt)
+{
+	struct aegis_answer answer = {};
+
+	decide(request, &answer);
+	/* The way of nearly all requests: no rule concerns it, nothing is counted. */
+	if (answer.reason == AEGIS_REASON_NONE)
+		return 0;
+	report(request, &answer, mnt);
+	return answer.verdict == AEGIS_VERDICT_DENY;
+}
+
+/* Whether `operations` on an inode that was reached by a dentry are denied. Takes plain addresses, so it serves
+ * hooks whose arguments may be NULL although the verifier takes them for valid. */
+static __always_inline int inode_denied(const struct inode *inode, const struct dentry *dentry,
+					const struct vfsmount *mnt, uint32_t operations, uint32_t hook)
+{
+	struct aegis_request request = { .operations = operations, .hook = hook, .side = dentry };
+	const struct dentry *parent = READ(dentry, d_parent);
+
+	identify(&request.object, inode);
+	/* The root of a file system has no name. */
+	if (parent != dentry)
+		identify(&request.parent, READ(parent, d_inode));
+	return denied(&request, mnt);
+}
+
+/* The same for an open file: the object is the inode that the file works on, the name that of its path. */
+static __always_inline int file_denied(const struct file *file, uint32_t operations, uint32_t hook)
+{
+	return inode_denied(READ(file, f_inode), READ(file, f_path.dentry), READ(file, f_path.mnt), operations, hook);
+}
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
+ * The kernel as the probes see it: fixed-width types, the helpers that are called (numbers of
+ * include/uapi/linux/bpf.h), and of each kernel struct only the fields that are read. Their offsets are
+ * relocated when loading, from the BTF of the running kernel, so one object serves all of them.
+ */
+#ifndef AEGIS_KERNEL_H
+#define AEGIS_KERNEL_H
+
+typedef unsigned char uint8_t;
+typedef unsigned short uint16_t;
+typedef unsigned int uint32_t;
+typedef unsigned long long uint64_t;
+
+#define NULL ((void *)0)
+#define SEC(name) __attribute__((section(name), used))
+#define __always_inline inline __attribute__((always_inline))
+#define __noinline __attribute__((noinline))
+
+/* Map definitions in BTF: a number is the length of an array type, a type is what a pointer points to. */
+#define __uint(name, value) int(*name)[value]
+#define __type(name, value) typeof(value) *name
+#define __array(name, value) typeof(value) *name[]
+
+enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_PERCPU_ARRAY = 6, MAP_ARRAY_OF_MAPS = 12, MAP_RINGBUF = 27 };
+enum { MAP_NO_PREALLOC = 1, MAP_MMAPABLE = 1024, MAP_INNER = 4096 };
+
+struct seq_file;
+struct task_struct;
+
+static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static uint32_t (*const bpf_get_smp_processor_id)(void) = (void *)8;
+static uint64_t (*const bpf_get_current_pid_tgid)(void) = (void *)14;
+static uint64_t (*const bpf_get_current_uid_gid)(void) = (void *)15;
+static long (*const bpf_get_current_comm)(void *buf, uint32_t size) = (void *)16;
+static uint64_t (*const bpf_get_current_cgroup_id)(void) = (void *)80;
+static long (*const bpf_probe_read_kernel)(void *to, uint32_t size, const void *from) = (void *)113;
+static long (*const bpf_probe_read_kernel_str)(void *to, uint32_t size, const void *from) = (void *)115;
+static uint64_t (*const bpf_get_current_ancestor_cgroup_id)(int level) = (void *)123;
+static uint64_t (*const bpf_ktime_get_boot_ns)(void) = (void *)125;
+static long (*const bpf_seq_write)(struct seq_file *seq, const void *data, uint32_t size) = (void *)127;
+static void *(*const bpf_ringbuf_reserve)(void *ring, uint64_t size, uint64_t flags) = (void *)131;
+static void (*const bpf_ringbuf_submit)(void *data, uint64_t flags) = (void *)132;
+static struct task_struct *(*const bpf_get_current_task_btf)(void) = (void *)158;
+
+#define EPERM 1
+#define O_TRUNC 01000
+#define FMODE_READ 1
+#define FMODE_WRITE 2
+#define FMODE_BACKING (1 << 25)
+/* Set in f_flags by the kernel alone when it opens a file to run it (__FMODE_EXEC, include/linux/fs.h). */
+#define F_FLAGS_EXEC 0x20
+#define PROT_EXEC 4
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct super_block {
+	uint32_t s_dev;
+};
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	uint32_t i_generation;
+};
+
+struct qstr {
+	union {
+		struct {
+			uint32_t hash;
+			uint32_t len;
+		};
+		uint64_t hash_len;
+	};
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	uint32_t f_mode;
+	uint32_t f_flags;
+	struct path f_path;
+	struct inode *f_inode;
+};
+
+/* From 6.8 on the real file below an overlay carries the path that the user opened. */
+struct backing_file {
+	struct file file;
+	struct path user_path;
+};
+
+struct vm_area_struct {
+	struct file *vm_file;
+};
+
+struct linux_binprm {
+	struct file *file;
+};
+
+struct ns_common {
+	uint32_t inum;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+	struct pid_namespace *pid_ns_for_children;
+};
+
+struct task_struct {
+	int tgid;
+	struct task_struct *group_leader;
+	struct task_struct *real_parent;
+	uint64_t start_boottime;
+	struct nsproxy *nsproxy;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+#pragma clang attribute pop
+
+/* Reads a field of a kernel struct behind a pointer that the verifier does not know; 0 where it is unreadable. */
+#define READ(pointer, field)                                                                                   \
+	({                                                                                                     \
+		typeof(pointer) pointer__ = (pointer);                                                         \
+		/* A value, not an lvalue: without the const that the struct may have. */                      \
+		typeof(({ pointer__->field; })) value__ = 0;                                                   \
+		bpf_probe_read_kernel(&value__, sizeof(value__), &pointer__->field);                   \
+		value__;                                                                                       \
+	})
+
+/* Whether the running kernel's struct has the field. */
+#define HAS_FIELD(pointer, field) __builtin_preserve_field_info((pointer)->field, 2)
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
+ * What becomes of an answer: counters, the proof of a self-check, the event. Nothing here changes a verdict.
+ * The programs can be preempted in the middle by another task that runs the same code on the same CPU, so all
+ * counts are atomic and the event is written straight into the ring, never into shared scratch.
+ */
+#ifndef AEGIS_REPORT_H
+#define AEGIS_REPORT_H
+
+#include "tables.h"
+
+#define COUNT(counter) __sync_fetch_and_add(&(counter), 1)
+
+/* Room for one more name of any length must be left where it is written. */
+#define NAME_BYTES 256
+#define LAST_NAME (AEGIS_PATH_BYTES - NAME_BYTES)
+
+/* Writes the names from the dentry up to the root of its mount namespace, the last component first. */
+static __always_inline void write_path(struct aegis_event *event, const struct dentry *dentry,
+				       const struct vfsmount *mnt)
+{
+	uint32_t at = 0, components = 0;
+	int whole = 0;
+
+	for (int step = 0; step < AEGIS_PATH_DEPTH; step++) {
+		const struct dentry *up = READ(dentry, d_parent);
+
+		if (mnt && dentry == READ(mnt, mnt_root)) {
+			/* The top of a mount: go on where it is mounted, without a name of its own. */
+			struct mount *mount = (void *)mnt - __builtin_offsetof(struct mount, mnt);
+			struct mount *over = READ(mount, mnt_parent);
+
+			if (!over || over == mount) {
+				whole = 1;
+				break;
+			}
+			dentry = READ(mount, mnt_mountpoint);
+			mnt = __builtin_preserve_access_index(&over->mnt);
+			continue;
+		}
+		if (!up || up == dentry) {
+			whole = 1;
+			break;
+		}
+		if (at > LAST_NAME)
+			break;
+		long length = bpf_probe_read_kernel_str(event->path + at, NAME_BYTES, READ(dentry, d_name.name));
+		if (length <= 0 || length > NAME_BYTES)
+			break;
+		at += length;
+		components++;
+		dentry = up;
+	}
+	event->path_bytes = at;
+	event->path_components = components;
+	event->flags = whole ? 0 : AEGIS_FLAG_PATH_CUT;
+}
+
+static __always_inline void write_subject(struct aegis_event *event)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	uint64_t ids = bpf_get_current_pid_tgid();
+	uint64_t owner = bpf_get_current_uid_gid();
+
+	event->pid = ids >> 32;
+	event->tid = ids;
+	event->start_time = task->group_leader->start_boottime;
+	event->ppid = task->real_parent->tgid;
+	event->parent_start_time = task->real_parent->group_leader->start_boottime;
+	event->uid = owner;
+	event->gid = owner >> 32;
+	event->cgroup = bpf_get_current_cgroup_id();
+	event->mount_namespace = task->nsproxy->mnt_ns->ns.inum;
+	event->pid_namespace = task->nsproxy->pid_ns_for_children->ns.inum;
+	bpf_get_current_comm(event->comm, sizeof(event->comm));
+}
+
+static __always_inline void send(const struct aegis_request *request, const struct aegis_answer *answer,
+				 struct aegis_counters *count, const struct vfsmount *mnt)
+{
+	/* Taken before there is room: a number without an event is how the reader sees that one was dropped. */
+	uint64_t sequence = COUNT(count->reported) + 1;
+	struct aegis_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event) {
+		COUNT(count->dropped);
+		return;
+	}
+	event->abi_version = AEGIS_ABI_VERSION;
+	event->kind = AEGIS_EVENT_DECISION;
+	event->hook = request->hook;
+	event->verdict = answer->verdict;
+	event->reason = answer->reason;
+	event->signal = answer->signal;
+	event->cpu = bpf_get_smp_processor_id();
+	event->generation = answer->generation;
+	event->sequence = sequence;
+	event->time_ns = bpf_ktime_get_boot_ns();
+	event->operations = request->operations;
+	event->rule = answer->rule;
+	event->object = request->object;
+	write_subject(event);
+	write_path(event, request->side, mnt);
+	bpf_ringbuf_submit(event, 0);
+	COUNT(count->submitted);
+}
+
+static __always_inline void prove(const struct aegis_request *request, const struct aegis_answer *answer)
+{
+	struct aegis_proof *proof = bpf_map_lookup_elem(&proofs, &request->hook);
+
+	/* Other hooks are passed on the way to the one that is being proven: they answer "allow, none". */
+	if (!proof || answer->reason == AEGIS_REASON_NONE)
+		return;
+	proof->generation = answer->generation;
+	proof->rule = answer->rule;
+	proof->verdict = answer->verdict;
+	proof->reason = answer->reason;
+	proof->time_ns = bpf_ktime_get_boot_ns();
+	proof->token = answer->token;
+}
+
+/* Counts and reports an answer that is not plain "allow". */
+static __noinline int report(const struct aegis_request *request, const struct aegis_answer *answer,
+			     const struct vfsmount *mnt)
+{
+	struct aegis_counters *count = bpf_map_lookup_elem(&counters, &first);
+
+	if (answer->self_check) {
+		prove(request, answer);
+		return 0;
+	}
+	/* A per-CPU array's only element is always there; the verifier does not know it. */
+	if (!count || request->hook >= AEGIS_HOOKS)
+		return 0;
+	if (answer->reason >= AEGIS_REASON_TABLE_MISSING)
+		COUNT(count->undecidable);
+	if (answer->reason == AEGIS_REASON_SURVIVAL)
+		COUNT(count->survived);
+	if (answer->reason == AEGIS_REASON_EXEMPT)
+		COUNT(count->exempted);
+	if (answer->verdict == AEGIS_VERDICT_ALLOW)
+		return 0;
+	if (answer->verdict == AEGIS_VERDICT_DENY)
+		COUNT(count->denied[request->hook]);
+	else
+		COUNT(count->audited[request->hook]);
+	send(request, answer, count, mnt);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
+ * What a decision is made of: the request, the answer, and the hash of names in slot keys. Shared by the probes
+ * and the host, like decide.h.
+ */
+#ifndef AEGIS_REQUEST_H
+#define AEGIS_REQUEST_H
+
+#include "abi.h"
+
+/* What is asked. */
+struct aegis_request {
+	struct aegis_object_key object;
+	/* Directory of the name that was used; ino 0 where there is none. */
+	struct aegis_object_key parent;
+	uint32_t operations;
+	uint32_t hook;
+	/* The dentry in the kernel, the tables on the host. */
+	const void *side;
+};
+
+/* What is answered. */
+struct aegis_answer {
+	uint32_t generation;
+	uint32_t rule;
+	uint8_t verdict;
+	uint8_t reason;
+	uint8_t signal;
+	uint8_t self_check;
+	uint32_t token;
+};
+
+#define AEGIS_ROTATE(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
+
+#define AEGIS_SIP_ROUND(v0, v1, v2, v3)                                                                        \
+	do {                                                                                                   \
+		v0 += v1; v1 = AEGIS_ROTATE(v1, 13); v1 ^= v0; v0 = AEGIS_ROTATE(v0, 32);                      \
+		v2 += v3; v3 = AEGIS_ROTATE(v3, 16); v3 ^= v2;                                                 \
+		v0 += v3; v3 = AEGIS_ROTATE(v3, 21); v3 ^= v0;                                                 \
+		v2 += v1; v1 = AEGIS_ROTATE(v1, 17); v1 ^= v2; v2 = AEGIS_ROTATE(v2, 32);                      \
+	} while (0)
+
+/* Longest name of a file. */
+#define AEGIS_NAME_MAX 255
+#define AEGIS_NAME_WORDS 32
+
+/* SipHash-1-3 of a name. `words` holds the name and zeros after it, up to the end of its last word. The length
+ * goes into the last block, as in the published algorithm, so "a" and "a\0" differ. A name whose length is a
+ * multiple of 8 is followed by a block that has nothing but the length. */
+static __always_inline uint64_t aegis_name_hash(const uint64_t *key, const uint64_t *words, uint32_t length)
+{
+	uint64_t v0 = key[0] ^ 0x736f6d6570736575ULL;
+	uint64_t v1 = key[1] ^ 0x646f72616e646f6dULL;
+	uint64_t v2 = key[0] ^ 0x6c7967656e657261ULL;
+	uint64_t v3 = key[1] ^ 0x7465646279746573ULL;
+	uint64_t last = (uint64_t)length << 56;
+	uint32_t whole = length / 8;
+
+	for (uint32_t i = 0; i < AEGIS_NAME_WORDS; i++) {
+		if (i >= whole)
+			break;
+		v3 ^= words[i];
+		AEGIS_SIP_ROUND(v0, v1, v2, v3);
+		v0 ^= words[i];
+	}
+	if (whole < AEGIS_NAME_WORDS && length % 8)
+		last |= words[whole];
+	v3 ^= last;
+	AEGIS_SIP_ROUND(v0, v1, v2, v3);
+	v0 ^= last;
+	v2 ^= 0xff;
+	AEGIS_SIP_ROUND(v0, v1, v2, v3);
+	AEGIS_SIP_ROUND(v0, v1, v2, v3);
+	AEGIS_SIP_ROUND(v0, v1, v2, v3);
+	return v0 ^ v1 ^ v2 ^ v3;
+}
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
+ * All maps, and how decide.h reaches them in the kernel.
+ *
+ * The tables of a generation are inner maps of two-bank maps of maps. They are filled, read back and frozen
+ * before they are placed, and never changed in place. `active` says which generation is in force; user space
+ * writes it through mapped memory as one 64-bit store. The rest outlives generations.
+ */
+#ifndef AEGIS_TABLES_H
+#define AEGIS_TABLES_H
+
+#include "kernel.h"
+#include "request.h"
+
+/* The templates of inner maps: sizes are those of the policy, type and flags must be these. */
+struct objects_template {
+	__uint(type, MAP_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct aegis_inode_number);
+	__type(value, struct aegis_entry);
+};
+
+struct slots_template {
+	__uint(type, MAP_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct aegis_slot_key);
+	__type(value, struct aegis_entry);
+};
+
+struct rows_template {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, MAP_INNER);
+	__type(key, uint32_t);
+	__type(value, struct aegis_row);
+};
+
+struct rules_template {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, MAP_INNER);
+	__type(key, uint32_t);
+	__type(value, struct aegis_rule_info);
+};
+
+struct exempt_template {
+	__uint(type, MAP_HASH);
+	__uint(max_entries, 1);
+	__type(key, uint64_t);
+	__type(value, struct aegis_exempt);
+};
+
+/* One entry whatever the policy: without MAP_INNER the kernel inlines the look-up. */
+struct generations_template {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct aegis_generation_info);
+};
+
+#define BANKED(table)                                                                                          \
+	struct {                                                                                               \
+		__uint(type, MAP_ARRAY_OF_MAPS);                                                               \
+		__uint(max_entries, AEGIS_BANKS);                                                              \
+		__type(key, uint32_t);                                                                         \
+		__array(values, struct table##_template);                                                      \
+	} table SEC(".maps")
+
+BANKED(objects);
+BANKED(slots);
+BANKED(rows);
+BANKED(rules);
+BANKED(exempt);
+BANKED(generations);
+
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, MAP_MMAPABLE);
+	__type(key, uint32_t);
+	__type(value, struct aegis_active);
+} active SEC(".maps");
+
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct aegis_identity);
+} identity SEC(".maps");
+
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct aegis_self_check);
+} self_check SEC(".maps");
+
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, AEGIS_HOOKS);
+	__type(key, uint32_t);
+	__type(value, struct aegis_proof);
+} proofs SEC(".maps");
+
+struct {
+	__uint(type, MAP_HASH);
+	__uint(max_entries, 1024);
+	__uint(map_flags, MAP_NO_PREALLOC);
+	__type(key, struct aegis_survival_key);
+	__type(value, struct aegis_survival);
+} survival SEC(".maps");
+
+struct {
+	__uint(type, MAP_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct aegis_counters);
+} counters SEC(".maps");
+
+/* The loader sets the size. */
+struct {
+	__uint(type, MAP_RINGBUF);
+	__uint(max_entries, 4096);
+} events SEC(".maps");
+
+static const uint32_t first = 0;
+
+static __always_inline struct aegis_active aegis_active(const void *side)
+{
+	struct aegis_active none = {};
+	const struct aegis_active *value = bpf_map_lookup_elem(&active, &first);
+	union {
+		uint64_t word;
+		struct aegis_active active;
+	} now;
+
+	/* An array's only element is always there; the verifier does not know it. */
+	if (!value)
+		return none;
+	/* One load, as the flip is one store: a generation and its operations belong together. */
+	now.word = *(const volatile uint64_t *)value;
+	return now.active;
+}
+
+static __always_inline const struct aegis_self_check *aegis_self_check(const void *side)
+{
+	const struct aegis_self_check *check = bpf_map_lookup_elem(&self_check, &first);
+	struct task_struct *task;
+
+	if (!check || !check->pid || check->pid != bpf_get_current_pid_tgid() >> 32)
+		return NULL;
+	task = bpf_get_current_task_btf();
+	return task->group_leader->start_boottime == check->start_time ? check : NULL;
+}
+
+/* The bank of a table, NULL if it was never filled. */
+static __always_inline const struct aegis_generation_info *aegis_generation(const void *side, uint32_t bank)
+{
+	void *table = bpf_map_lookup_elem(&generations, &bank);
+
+	return table ? bpf_map_lookup_elem(table, &first) : NULL;
+}
+
+static __always_inline void *aegis_objects(const void *side, uint32_t bank)
+{
+	return bpf_map_lookup_elem(&objects, &bank);
+}
+
+static __always_inline void *aegis_slots(const void *side, uint32_t bank)
+{
+	return bpf_map_lookup_elem(&slots, &bank);
+}
+
+static __always_inline void *aegis_rows(const void *side, uint32_t bank)
+{
+	return bpf_map_lookup_elem(&rows, &bank);
+}
+
+static __always_inline const struct aegis_entry *aegis_object(void *table, const struct aegis_inode_number *key)
+{
+	return bpf_map_lookup_elem(table, key);
+}
+
+static __always_inline const struct aegis_entry *aegis_slot(void *table, const struct aegis_slot_key *key)
+{
+	return bpf_map_lookup_elem(table, key);
+}
+
+static __always_inline const struct aegis_row *aegis_row(void *table, uint32_t index)
+{
+	return bpf_map_lookup_elem(table, &index);
+}
+
+#endif

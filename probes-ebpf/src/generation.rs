@@ -1,0 +1,324 @@
+//! Generations in the kernel: staged in the spare bank, read back, then flipped in with one store.
+//!
+//! Nothing in a bank is changed in place. New inner maps are filled while nobody can reach them, read back and
+//! compared, frozen, and only then placed in the bank that is not in force. A bank that was in force is not used
+//! again before every decision that might still read it has ended: updating a map of maps waits for that.
+
+use crate::error::{Error, call};
+use crate::object::open_map;
+use crate::pins::PinDir;
+use crate::sys::{self, MapShape};
+use crate::tables::Tables;
+use aegis_kernel_abi::{Active, BANKS, Entry, Exempt, GenerationInfo, InodeNumber, Row, RuleInfo, SlotKey};
+use aya_obj::generated::bpf_map_info;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
+
+const HASH: u32 = 1;
+const ARRAY: u32 = 2;
+/// BPF_F_INNER_MAP: the size of an inner array may differ from its template's.
+const INNER: u32 = 1 << 12;
+
+/// A table of both banks.
+#[derive(Debug)]
+struct Banked {
+    name: &'static str,
+    outer: OwnedFd,
+}
+
+impl Banked {
+    fn open(pins: &PinDir, name: &'static str) -> Result<Self, Error> {
+        open_map(pins, name).map(|outer| Self { name, outer })
+    }
+
+    fn place(&self, bank: u32, inner: BorrowedFd<'_>) -> Result<(), Error> {
+        use std::os::fd::AsRawFd;
+        sys::map_update(self.outer.as_fd(), &bank, &inner.as_raw_fd()).map_err(call("place", self.name))
+    }
+
+    /// The inner map of a bank; `None` if it was never filled.
+    fn inner(&self, bank: u32) -> Result<Option<OwnedFd>, Error> {
+        let mut id = 0_u32;
+        let found =
+            sys::map_lookup(self.outer.as_fd(), &bank, id.as_mut_bytes()).map_err(call("read", self.name))?;
+        if !found {
+            return Ok(None);
+        }
+        sys::map_by_id(id).map(Some).map_err(call("open", self.name))
+    }
+}
+
+/// The word that says which generation is in force, in memory shared with the kernel.
+#[derive(Debug)]
+struct ActiveWord {
+    page: *mut libc::c_void,
+}
+
+// SAFETY: the page is only accessed as one atomic word.
+unsafe impl Send for ActiveWord {}
+// SAFETY: as above.
+unsafe impl Sync for ActiveWord {}
+
+const PAGE: usize = 4096;
+
+impl ActiveWord {
+    fn map(active: BorrowedFd<'_>) -> Result<Self, Error> {
+        use std::os::fd::AsRawFd;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: a fresh mapping of the first page of a one-element array made for being mapped.
+        let page = unsafe {
+            libc::mmap(std::ptr::null_mut(), PAGE, access, libc::MAP_SHARED, active.as_raw_fd(), 0)
+        };
+        if page == libc::MAP_FAILED {
+            return Err(call("map", "active")(std::io::Error::last_os_error()));
+        }
+        Ok(Self { page })
+    }
+
+    fn word(&self) -> &AtomicU64 {
+        // SAFETY: the page is mapped as long as self lives, page-aligned, and read and written as this word by
+        // us and by the probes, always whole.
+        unsafe { &*self.page.cast() }
+    }
+}
+
+impl Drop for ActiveWord {
+    fn drop(&mut self) {
+        // SAFETY: the page was mapped by us with this length and no reference to it outlives self.
+        unsafe { libc::munmap(self.page, PAGE) };
+    }
+}
+
+/// All tables of both banks, and which is in force.
+#[derive(Debug)]
+pub struct Generations {
+    active: ActiveWord,
+    objects: Banked,
+    slots: Banked,
+    rows: Banked,
+    rules: Banked,
+    exempt: Banked,
+    infos: Banked,
+}
+
+/// A generation that stands in the spare bank and decides nothing yet.
+#[derive(Debug)]
+pub struct Staged {
+    info: GenerationInfo,
+}
+
+impl Staged {
+    /// What it is.
+    #[must_use]
+    pub fn info(&self) -> &GenerationInfo {
+        &self.info
+    }
+}
+
+impl Generations {
+    pub(crate) fn open(pins: &PinDir) -> Result<Self, Error> {
+        Ok(Self {
+            active: ActiveWord::map(open_map(pins, "active")?.as_fd())?,
+            objects: Banked::open(pins, "objects")?,
+            slots: Banked::open(pins, "slots")?,
+            rows: Banked::open(pins, "rows")?,
+            rules: Banked::open(pins, "rules")?,
+            exempt: Banked::open(pins, "exempt")?,
+            infos: Banked::open(pins, "generations")?,
+        })
+    }
+
+    /// The generation in force; 0 before the first.
+    #[must_use]
+    pub fn active(&self) -> Active {
+        let word = self.active.word().load(Ordering::Acquire);
+        Active::read_from_bytes(&word.to_ne_bytes()).unwrap_or_default()
+    }
+
+    /// Loads tables into the spare bank as the next generation, and proves that the kernel holds what was meant.
+    ///
+    /// # Errors
+    /// If a map cannot be made or filled, or what is read back differs. The generation in force is untouched.
+    pub fn stage(&self, tables: Tables) -> Result<Staged, Error> {
+        let generation = self.active().generation.wrapping_add(1);
+        let bank = generation % BANKS;
+        let tables = tables.stamped(generation);
+        self.objects.place(bank, filled(hash::<InodeNumber, Entry>("objects"), &tables.objects)?.as_fd())?;
+        self.slots.place(bank, filled(hash::<SlotKey, Entry>("slots"), &tables.slots)?.as_fd())?;
+        self.rows.place(bank, filled(array::<Row>("rows"), &numbered(&tables.rows))?.as_fd())?;
+        self.rules.place(bank, filled(array::<RuleInfo>("rules"), &numbered(&tables.rules))?.as_fd())?;
+        self.exempt.place(bank, filled(hash::<u64, Exempt>("exempt"), &tables.exempt)?.as_fd())?;
+        let info = MapShape { flags: 0, ..array::<GenerationInfo>("generations") };
+        self.infos.place(bank, filled(info, &[(0_u32, tables.info)])?.as_fd())?;
+        self.verify(generation, &tables.info)?;
+        Ok(Staged { info: tables.info })
+    }
+
+    /// Puts a staged generation in force: one store, and every decision is made under the old or the new.
+    /// Returns when no decision under the old one goes on.
+    ///
+    /// # Errors
+    /// If the wait fails; the new generation is in force then all the same.
+    pub fn flip(&self, staged: &Staged) -> Result<(), Error> {
+        let active = Active {
+            generation: staged.info.generation,
+            enforced_operations: staged.info.enforced_operations,
+        };
+        let word = active.as_bytes().try_into().map_or(0, u64::from_ne_bytes);
+        self.active.word().store(word, Ordering::Release);
+        self.wait(staged.info.generation % BANKS)
+    }
+
+    /// Waits for every decision that is being made: the kernel does before an update of a map of maps returns.
+    fn wait(&self, bank: u32) -> Result<(), Error> {
+        match self.infos.inner(bank)? {
+            Some(inner) => self.infos.place(bank, inner.as_fd()),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a generation back from the kernel and compares its digest with the one that is expected.
+    ///
+    /// # Errors
+    /// If anything differs, a table is missing, or an entry belongs to another generation.
+    pub fn verify(&self, generation: u32, expected: &GenerationInfo) -> Result<(), Error> {
+        let tables = self.read_back(generation)?;
+        let differs = |table, what: String| Err(Error::ReadBack { table, what });
+        if tables.info != *expected {
+            return differs("generations", "its description is another".to_owned());
+        }
+        if let Some((table, found)) = stray(&tables, generation) {
+            return differs(table, format!("an entry belongs to generation {found}, not {generation}"));
+        }
+        if tables.clone().stamped(0).digest() != expected.table_digest {
+            return differs("objects, slots, rows, rules or exempt", "its digest is another".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The description of a generation as the kernel holds it; `None` if there is none.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn info(&self, generation: u32) -> Result<Option<GenerationInfo>, Error> {
+        let Some(inner) = self.infos.inner(generation % BANKS)? else { return Ok(None) };
+        let mut info = GenerationInfo::new_zeroed();
+        let found = sys::map_lookup(inner.as_fd(), &0_u32, info.as_mut_bytes())
+            .map_err(call("read", "generations"))?;
+        Ok(Some(info).filter(|info| found && info.generation == generation))
+    }
+
+    /// The ids of a generation's rules, by number.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn rule_ids(&self, generation: u32) -> Result<Vec<String>, Error> {
+        let Some(info) = self.info(generation)? else { return Ok(Vec::new()) };
+        let mut rules = all::<u32, RuleInfo>(&self.rules, generation % BANKS)?;
+        rules.sort_by_key(|(number, _)| *number);
+        rules.truncate(info.rules as usize);
+        Ok(rules.iter().map(|(_, rule)| crate::tables::unpadded(&rule.id)).collect())
+    }
+
+    fn read_back(&self, generation: u32) -> Result<Tables, Error> {
+        let bank = generation % BANKS;
+        let info = self.info(generation)?;
+        let info = info.ok_or(Error::ReadBack { table: "generations", what: "it is missing".to_owned() })?;
+        let rows = listed::<Row>(&self.rows, bank, info.rows)?;
+        let rules = listed::<RuleInfo>(&self.rules, bank, info.rules)?;
+        let mut tables = Tables {
+            objects: all(&self.objects, bank)?,
+            slots: all(&self.slots, bank)?,
+            rows,
+            rules,
+            exempt: all(&self.exempt, bank)?,
+            info,
+        };
+        tables.objects.sort_unstable_by_key(|(key, _)| *key);
+        tables.slots.sort_unstable_by_key(|(key, _)| *key);
+        tables.exempt.sort_unstable_by_key(|(key, _)| *key);
+        Ok(tables)
+    }
+}
+
+/// An entry of another generation than the one it should belong to.
+fn stray(tables: &Tables, generation: u32) -> Option<(&'static str, u32)> {
+    let objects = tables.objects.iter().map(|(_, entry)| ("objects", entry.generation));
+    let slots = tables.slots.iter().map(|(_, entry)| ("slots", entry.generation));
+    let rows = tables.rows.iter().map(|row| ("rows", row.generation));
+    let exempt = tables.exempt.iter().map(|(_, exempt)| ("exempt", exempt.generation));
+    objects.chain(slots).chain(rows).chain(exempt).find(|(_, found)| *found != generation)
+}
+
+fn size<T>() -> u32 {
+    u32::try_from(size_of::<T>()).unwrap_or(u32::MAX)
+}
+
+fn hash<K, V>(name: &'static str) -> MapShape {
+    MapShape {
+        name,
+        map_type: HASH,
+        key_size: size::<K>(),
+        value_size: size::<V>(),
+        max_entries: 1,
+        flags: 0,
+    }
+}
+
+fn array<V>(name: &'static str) -> MapShape {
+    MapShape { name, map_type: ARRAY, key_size: 4, value_size: size::<V>(), max_entries: 1, flags: INNER }
+}
+
+fn numbered<V: Clone>(values: &[V]) -> Vec<(u32, V)> {
+    (0..).zip(values.iter().cloned()).collect()
+}
+
+/// Makes a map with just these entries, and freezes it.
+fn filled<K, V>(shape: MapShape, entries: &[(K, V)]) -> Result<OwnedFd, Error>
+where
+    K: IntoBytes + Immutable + Copy,
+    V: IntoBytes + Immutable + Copy,
+{
+    let max_entries = u32::try_from(entries.len().max(1)).map_err(|_| {
+        Error::Unloadable(format!("{} entries are too many for {}", entries.len(), shape.name))
+    })?;
+    let map = sys::map_create(&MapShape { max_entries, ..shape }).map_err(call("create", shape.name))?;
+    let (keys, values): (Vec<K>, Vec<V>) = entries.iter().copied().unzip();
+    sys::map_update_batch(map.as_fd(), &keys, &values).map_err(call("fill", shape.name))?;
+    sys::map_freeze(map.as_fd()).map_err(call("freeze", shape.name))?;
+    Ok(map)
+}
+
+fn all<K, V>(banked: &Banked, bank: u32) -> Result<Vec<(K, V)>, Error>
+where
+    K: FromBytes + IntoBytes + Immutable + Clone,
+    V: FromBytes + IntoBytes + Immutable + Clone,
+{
+    let missing = || Error::ReadBack { table: banked.name, what: "it is missing".to_owned() };
+    let inner = banked.inner(bank)?.ok_or_else(missing)?;
+    let info: bpf_map_info = sys::describe(inner.as_fd()).map_err(call("describe", banked.name))?;
+    if info.key_size != size::<K>() || info.value_size != size::<V>() {
+        return Err(Error::ReadBack { table: banked.name, what: "its entries have another size".to_owned() });
+    }
+    let (keys, values) =
+        sys::map_read_all::<K, V>(inner.as_fd(), info.max_entries).map_err(call("read back", banked.name))?;
+    Ok(keys.into_iter().zip(values).collect())
+}
+
+/// The elements of an array. An empty one has one element all the same.
+fn listed<V>(banked: &Banked, bank: u32, count: u32) -> Result<Vec<V>, Error>
+where
+    V: FromBytes + IntoBytes + Immutable + Clone,
+{
+    let mut elements = all::<u32, V>(banked, bank)?;
+    elements.sort_unstable_by_key(|(number, _)| *number);
+    if elements.len() != count.max(1) as usize {
+        return Err(Error::ReadBack {
+            table: banked.name,
+            what: format!("it has {} elements", elements.len()),
+        });
+    }
+    elements.truncate(count as usize);
+    Ok(elements.into_iter().map(|(_, element)| element).collect())
+}

@@ -1,0 +1,56 @@
+//! What this kernel can do, found out by trying.
+
+use crate::object;
+use crate::resolve::Resolver;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub struct Capabilities {
+    /// Release of the running kernel.
+    pub kernel: String,
+    /// Whether the kernel's types can be read.
+    pub has_btf: bool,
+    /// The security modules in force; `None` if securityfs is not mounted.
+    pub security_modules: Option<Vec<String>>,
+    /// Whether the probes load; the kernel's words if not. Some kernels list `bpf` and refuse them.
+    pub lsm: Result<(), String>,
+    /// Whether iterators load, which resolve paths.
+    pub iterators: Result<(), String>,
+    /// Whether there is a bpf file system at the usual place.
+    pub has_bpffs: bool,
+    /// Where the cgroup version 2 hierarchy is mounted.
+    pub cgroup2: Option<PathBuf>,
+}
+
+/// The smallest ring that a kernel takes: one page.
+const TRIAL_RING: u32 = 4096;
+
+/// Tries everything; loads probes, attaches none, leaves nothing behind.
+#[must_use]
+pub fn capabilities() -> Capabilities {
+    let text = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    Capabilities {
+        kernel: text("/proc/sys/kernel/osrelease").unwrap_or_default(),
+        has_btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
+        security_modules: text("/sys/kernel/security/lsm")
+            .map(|list| list.split(',').map(str::to_owned).collect()),
+        lsm: object::load(TRIAL_RING).map(drop).map_err(|error| error.to_string()),
+        iterators: Resolver::load().map(drop).map_err(|error| error.to_string()),
+        has_bpffs: mount_point("bpf").is_some(),
+        cgroup2: mount_point("cgroup2"),
+    }
+}
+
+/// Where the first file system of a kind is mounted, by its name in `/proc/self/mountinfo`.
+#[must_use]
+pub fn mount_point(kind: &str) -> Option<PathBuf> {
+    // Fields of proc_pid_mountinfo(5): … (5) mount point … "-" (1) file system type …
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    mounts.lines().find_map(|line| {
+        let (left, right) = line.split_once(" - ")?;
+        let point = left.split(' ').nth(4)?;
+        (right.split(' ').next()? == kind).then(|| PathBuf::from(point))
+    })
+}

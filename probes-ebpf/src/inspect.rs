@@ -1,0 +1,136 @@
+//! What can be seen and done with nothing but the pins: status without a daemon, and the way down.
+
+use crate::error::{Error, call, call_path};
+use crate::generation::Generations;
+use crate::object::{open_map, read_identity};
+use crate::pins::{Lock, PinDir};
+use crate::sys;
+use aegis_kernel_abi::{ABI_VERSION, Active, Counters, GenerationInfo, HOOKS, Hook};
+use aya_obj::generated::{bpf_link_info, bpf_map_info};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+use zerocopy::FromBytes;
+
+/// A link that enforces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// Where it is attached.
+    pub hook: Hook,
+    /// The kernel's id of the link.
+    pub link_id: u32,
+    /// The kernel's id of its program.
+    pub program_id: u32,
+}
+
+/// What the pins say.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// Which generation is in force.
+    pub active: Active,
+    /// What it is; `None` before the first.
+    pub info: Option<GenerationInfo>,
+    /// Its rules' ids by number.
+    pub rules: Vec<String>,
+    /// The links.
+    pub links: Vec<LinkInfo>,
+    /// The counters of all CPUs.
+    pub counters: Counters,
+    /// Whether a daemon holds the lock.
+    pub has_daemon: bool,
+}
+
+/// Reads the pins; changes nothing.
+///
+/// # Errors
+/// If nothing is armed there, or by another version.
+pub fn inspect(pins: &PinDir) -> Result<Inspection, Error> {
+    if !pins.map("identity").exists() {
+        return Err(Error::NotArmed(pins.root().to_owned()));
+    }
+    if read_identity(pins)?.is_none_or(|identity| identity.abi_version != ABI_VERSION) {
+        return Err(Error::OtherVersion { path: pins.root().to_owned(), what: "the version of the ABI" });
+    }
+    let generations = Generations::open(pins)?;
+    let active = generations.active();
+    let links =
+        Hook::ALL.iter().filter_map(|hook| link_info(pins, *hook).transpose()).collect::<Result<_, _>>()?;
+    Ok(Inspection {
+        active,
+        info: generations.info(active.generation)?,
+        rules: generations.rule_ids(active.generation)?,
+        links,
+        counters: sum_counters(open_map(pins, "counters")?.as_fd())?,
+        has_daemon: pins.is_locked()?,
+    })
+}
+
+/// The link of a hook, if it is pinned.
+pub(crate) fn link_info(pins: &PinDir, hook: Hook) -> Result<Option<LinkInfo>, Error> {
+    let path = pins.link(hook);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let link = sys::open_pin(&path).map_err(call_path("open", &path))?;
+    let info: bpf_link_info = sys::describe(link.as_fd()).map_err(call_path("describe", &path))?;
+    Ok(Some(LinkInfo { hook, link_id: info.id, program_id: info.prog_id }))
+}
+
+/// Sums the counters of all CPUs.
+pub(crate) fn sum_counters(map: BorrowedFd<'_>) -> Result<Counters, Error> {
+    let failed = || call("read", "counters");
+    let cpus = aya::util::nr_cpus().map_err(|(_, error)| failed()(error))?;
+    let info: bpf_map_info = sys::describe(map).map_err(failed())?;
+    if info.value_size as usize != size_of::<Counters>() {
+        return Err(Error::ReadBack { table: "counters", what: "its values have another size".to_owned() });
+    }
+    let mut values = vec![0_u8; cpus.saturating_mul(size_of::<Counters>())];
+    sys::map_lookup(map, &0_u32, &mut values).map_err(failed())?;
+    let mut sum = Counters::default();
+    for chunk in values.chunks_exact(size_of::<Counters>()) {
+        if let Ok(counters) = Counters::read_from_bytes(chunk) {
+            add(&mut sum, &counters);
+        }
+    }
+    Ok(sum)
+}
+
+fn add(sum: &mut Counters, one: &Counters) {
+    sum.reported += one.reported;
+    sum.submitted += one.submitted;
+    sum.dropped += one.dropped;
+    sum.undecidable += one.undecidable;
+    sum.survived += one.survived;
+    sum.exempted += one.exempted;
+    let add_all = |sum: &mut [u64; HOOKS], one: &[u64; HOOKS]| {
+        sum.iter_mut().zip(one).for_each(|(sum, one)| *sum += one);
+    };
+    add_all(&mut sum.audited, &one.audited);
+    add_all(&mut sum.denied, &one.denied);
+}
+
+/// How long links may take to end once their pins are gone: the kernel frees them after a grace period.
+const LINKS_END: Duration = Duration::from_secs(10);
+
+/// Takes everything down: removes the links' pins, waits until they no longer decide, removes the rest. Returns
+/// the links that ended.
+///
+/// # Errors
+/// If a pin cannot be removed, or a link lives on because somebody else holds it.
+pub fn take_down(pins: &PinDir, _lock: &Lock) -> Result<Vec<LinkInfo>, Error> {
+    let links: Vec<LinkInfo> =
+        Hook::ALL.iter().filter_map(|hook| link_info(pins, *hook).transpose()).collect::<Result<_, _>>()?;
+    pins.remove_links()?;
+    let deadline = Instant::now() + LINKS_END;
+    for link in &links {
+        while sys::link_exists(link.link_id).map_err(call("look for", "links"))? {
+            if Instant::now() > deadline {
+                let held = std::io::Error::from(std::io::ErrorKind::ResourceBusy);
+                return Err(call("end the link on", link.hook.word())(held));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    pins.remove_contents()?;
+    pins.remove_root()?;
+    Ok(links)
+}

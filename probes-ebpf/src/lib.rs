@@ -1,0 +1,32 @@
+//! The probes, and a typed loader around them.
+//!
+//! The compiled BPF objects are part of this library. [`Probes`] arms or adopts them below a pin directory,
+//! stages and flips generations, proves them and gives access to events and counters; [`inspect`] reads the same
+//! from the pins without a daemon; [`take_down`] is the only way down. Bytes from the kernel are decoded with
+//! checks. This crate knows tables, not policies, and has no threads and no runtime of its own. It is the only
+//! one that calls bpf(2).
+
+mod error;
+mod events;
+mod generation;
+mod host;
+mod inspect;
+mod object;
+mod pins;
+mod probes;
+mod resolve;
+mod self_check;
+mod sys;
+mod tables;
+
+pub use error::Error;
+pub use events::EventRing;
+pub use generation::{Generations, Staged};
+pub use host::{Capabilities, capabilities, mount_point};
+pub use inspect::{Inspection, LinkInfo, inspect, take_down};
+pub use object::{file_object, object_digest};
+pub use pins::{Lock, PinDir, file_system_magic};
+pub use probes::{Arrival, Probes, Settings};
+pub use resolve::Resolver;
+pub use self_check::{HELPER_ARGUMENT, Helper, RAN_ARGUMENT, helper_main};
+pub use tables::{Builder, Header, Say, Tables, unpadded};

@@ -1,0 +1,162 @@
+//! The compiled probes inside this binary, and how they get into the kernel.
+
+use crate::error::{Error, call, call_path};
+use crate::pins::PinDir;
+use crate::sys;
+use aegis_kernel_abi::{ABI_VERSION, HOOKS, Hook, Identity};
+use aya::programs::{Lsm, Program, ProgramError};
+use aya::{Btf, Ebpf, EbpfLoader};
+use aya_obj::generated::bpf_prog_info;
+use sha2::{Digest, Sha256};
+use std::os::fd::{AsFd, OwnedFd};
+use zerocopy::IntoBytes;
+
+/// Aligned, as parsers of ELF want it.
+#[repr(C, align(8))]
+struct Aligned<T: ?Sized>(T);
+
+static FILE_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/file.bpf.o")));
+static RESOLVE_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/resolve.bpf.o")));
+
+/// The object with the deciding probes.
+#[must_use]
+pub fn file_object() -> &'static [u8] {
+    &FILE_OBJECT.0
+}
+
+/// The object with the probes that tell object keys.
+pub(crate) fn resolve_object() -> &'static [u8] {
+    &RESOLVE_OBJECT.0
+}
+
+/// SHA-256 of the object with the deciding probes: which build of them this is.
+#[must_use]
+pub fn object_digest() -> [u8; 32] {
+    Sha256::digest(file_object()).into()
+}
+
+/// The name of a hook's program in the object. Program names and hook names are not the same, as the kernel
+/// cuts names after 15 bytes.
+pub(crate) fn program_name(hook: Hook) -> &'static str {
+    match hook {
+        Hook::FileOpen => "aegis_file_open",
+        Hook::MmapFile => "aegis_mmap_file",
+        Hook::FileMprotect => "aegis_file_mprotect",
+        Hook::BprmCheck => "aegis_bprm_check",
+    }
+}
+
+/// The types of the running kernel.
+pub(crate) fn kernel_btf() -> Result<Btf, Error> {
+    Btf::from_sys_fs().map_err(|error| Error::Btf(error.to_string()))
+}
+
+/// An error with all of its causes, as aya keeps the verifier's words in the last of them.
+pub(crate) fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// Loads the object and its programs into the kernel; nothing is attached or pinned. Dropping it unloads all.
+pub(crate) fn load(ring_bytes: u32) -> Result<Ebpf, Error> {
+    let btf = kernel_btf()?;
+    let mut ebpf = EbpfLoader::new()
+        .btf(Some(&btf))
+        .map_max_entries("events", ring_bytes)
+        .load(file_object())
+        .map_err(|error| Error::Object(whole(&error)))?;
+    for hook in Hook::ALL {
+        lsm(&mut ebpf, *hook)?
+            .load(hook.word(), &btf)
+            .map_err(|error| Error::LsmRefused { hook: *hook, message: whole(&error) })?;
+    }
+    Ok(ebpf)
+}
+
+fn lsm(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut Lsm, Error> {
+    let name = program_name(hook);
+    let program = ebpf.program_mut(name).ok_or_else(|| Error::Object(format!("it has no program {name}")))?;
+    program.try_into().map_err(|error: ProgramError| Error::Object(whole(&error)))
+}
+
+/// Pins maps and programs, the identity last: its pin says that all others are there.
+pub(crate) fn pin_all(ebpf: &mut Ebpf, pins: &PinDir, name_key: [u64; 2]) -> Result<(), Error> {
+    pins.create()?;
+    let mut program_tags = [0; HOOKS];
+    for (hook, tag) in Hook::ALL.iter().zip(&mut program_tags) {
+        let program: &Program = lsm_program(ebpf, *hook)?;
+        let fd = program.fd().map_err(|error| Error::Object(whole(&error)))?;
+        *tag = program_tag(fd.as_fd()).map_err(call("describe", hook.word()))?;
+        let path = pins.program(*hook);
+        sys::pin(fd.as_fd(), &path).map_err(call_path("pin", &path))?;
+    }
+    for name in MAPS.iter().filter(|name| **name != IDENTITY) {
+        let map = ebpf.map(name).ok_or_else(|| Error::Object(format!("it has no map {name}")))?;
+        map.pin(pins.map(name)).map_err(|error| Error::Object(whole(&error)))?;
+    }
+    let identity = Identity {
+        abi_version: ABI_VERSION,
+        size: u32::try_from(size_of::<Identity>()).unwrap_or(0),
+        name_key,
+        object_digest: object_digest(),
+        program_tags,
+    };
+    let map = ebpf.map(IDENTITY).ok_or_else(|| Error::Object(format!("it has no map {IDENTITY}")))?;
+    let path = pins.map(IDENTITY);
+    map.pin(&path).map_err(|error| Error::Object(whole(&error)))?;
+    let map = sys::open_pin(&path).map_err(call_path("open", &path))?;
+    sys::map_update(map.as_fd(), &0_u32, &identity).map_err(call_path("write", &path))
+}
+
+fn lsm_program(ebpf: &Ebpf, hook: Hook) -> Result<&Program, Error> {
+    let name = program_name(hook);
+    ebpf.program(name).ok_or_else(|| Error::Object(format!("it has no program {name}")))
+}
+
+/// The tag of a loaded program: a hash of its instructions.
+pub(crate) fn program_tag(program: std::os::fd::BorrowedFd<'_>) -> std::io::Result<u64> {
+    sys::describe::<bpf_prog_info>(program).map(|info| u64::from_ne_bytes(info.tag))
+}
+
+pub(crate) const IDENTITY: &str = "identity";
+
+/// All maps of the object by name. Those that are banked hold the tables of generations.
+pub(crate) const MAPS: [&str; 13] = [
+    "objects",
+    "slots",
+    "rows",
+    "rules",
+    "exempt",
+    "generations",
+    "active",
+    "self_check",
+    "proofs",
+    "survival",
+    "counters",
+    "events",
+    IDENTITY,
+];
+
+/// Opens a pinned map.
+pub(crate) fn open_map(pins: &PinDir, name: &str) -> Result<OwnedFd, Error> {
+    let path = pins.map(name);
+    sys::open_pin(&path).map_err(call_path("open", &path))
+}
+
+/// Reads the identity of pinned probes; `None` if its size is not ours.
+pub(crate) fn read_identity(pins: &PinDir) -> Result<Option<Identity>, Error> {
+    use aya_obj::generated::bpf_map_info;
+    let map = open_map(pins, IDENTITY)?;
+    let info: bpf_map_info = sys::describe(map.as_fd()).map_err(call("describe", IDENTITY))?;
+    if info.value_size as usize != size_of::<Identity>() {
+        return Ok(None);
+    }
+    let mut identity: Identity = zerocopy::FromZeros::new_zeroed();
+    sys::map_lookup(map.as_fd(), &0_u32, identity.as_mut_bytes()).map_err(call("read", IDENTITY))?;
+    Ok(Some(identity))
+}

@@ -1,0 +1,258 @@
+//! The armed probes: loaded once, pinned, and adopted by every later daemon.
+
+use crate::error::{Error, call, call_path};
+use crate::events::EventRing;
+use crate::generation::Generations;
+use crate::inspect::{LinkInfo, link_info, sum_counters};
+use crate::object::{self, IDENTITY, open_map, read_identity};
+use crate::pins::{Lock, PinDir};
+use crate::resolve::Resolver;
+use crate::self_check::{Helper, judge};
+use crate::sys;
+use aegis_kernel_abi::{
+    ABI_VERSION, Class, Counters, Hook, Identity, Process, Proof, SelfCheck, Survival, SurvivalKey,
+};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use zerocopy::IntoBytes;
+
+/// What the loader is free to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Size of the event ring in bytes: a power of two, at least a page. Counts only when arming.
+    pub ring_bytes: u32,
+}
+
+/// How the probes came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// They were loaded and pinned by us.
+    Armed,
+    /// They were there, pinned by an earlier daemon, and went on deciding meanwhile.
+    Adopted,
+}
+
+/// The armed probes of one pin directory. Dropping it changes nothing in the kernel.
+#[derive(Debug)]
+pub struct Probes {
+    pins: PinDir,
+    lock: Lock,
+    identity: Identity,
+    generations: Generations,
+    self_check: OwnedFd,
+    proofs: OwnedFd,
+    survival: OwnedFd,
+    counters: OwnedFd,
+    arrival: Arrival,
+}
+
+impl Probes {
+    /// Adopts the probes that are pinned, or loads and pins them. Attaches nothing.
+    ///
+    /// # Errors
+    /// If another daemon runs, others' pins are there, or the kernel refuses; nothing is left behind then.
+    pub fn open(pins: PinDir, settings: Settings) -> Result<Self, Error> {
+        let lock = pins.lock()?;
+        let (identity, arrival) = match adoptable(&pins)? {
+            Some(identity) => (identity, Arrival::Adopted),
+            None => (arm(&pins, settings)?, Arrival::Armed),
+        };
+        Ok(Self {
+            generations: Generations::open(&pins)?,
+            self_check: open_map(&pins, "self_check")?,
+            proofs: open_map(&pins, "proofs")?,
+            survival: open_map(&pins, "survival")?,
+            counters: open_map(&pins, "counters")?,
+            pins,
+            lock,
+            identity,
+            arrival,
+        })
+    }
+
+    /// Whether they were loaded or adopted.
+    #[must_use]
+    pub fn arrival(&self) -> Arrival {
+        self.arrival
+    }
+
+    /// Where they are pinned.
+    #[must_use]
+    pub fn pins(&self) -> &PinDir {
+        &self.pins
+    }
+
+    /// The right to take them down.
+    #[must_use]
+    pub fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// Their generations.
+    #[must_use]
+    pub fn generations(&self) -> &Generations {
+        &self.generations
+    }
+
+    /// The key of the hash of names in slot keys.
+    #[must_use]
+    pub fn name_key(&self) -> [u64; 2] {
+        self.identity.name_key
+    }
+
+    /// Opens the event ring, where an earlier reader stopped. There must be one reader at a time.
+    ///
+    /// # Errors
+    /// If the ring cannot be mapped.
+    pub fn events(&self) -> Result<EventRing, Error> {
+        EventRing::open(&self.pins)
+    }
+
+    /// Attaches the probes of a class that are not attached yet, and pins their links.
+    ///
+    /// # Errors
+    /// If the kernel refuses. What was attached before stays.
+    pub fn attach(&self, class: Class) -> Result<(), Error> {
+        class.hooks().filter(|hook| !self.is_attached(*hook)).try_for_each(|hook| {
+            let path = self.pins.program(hook);
+            let program = sys::open_pin(&path).map_err(call_path("open", &path))?;
+            let link = sys::attach_lsm(program.as_fd()).map_err(call("attach", hook.word()))?;
+            let path = self.pins.link(hook);
+            sys::pin(link.as_fd(), &path).map_err(call_path("pin", &path))
+        })
+    }
+
+    /// Whether a hook's probe is attached and its link pinned.
+    #[must_use]
+    pub fn is_attached(&self, hook: Hook) -> bool {
+        self.pins.link(hook).exists()
+    }
+
+    /// The links that enforce.
+    ///
+    /// # Errors
+    /// If a pin cannot be opened.
+    pub fn links(&self) -> Result<Vec<LinkInfo>, Error> {
+        Hook::ALL.iter().filter_map(|hook| link_info(&self.pins, *hook).transpose()).collect()
+    }
+
+    /// Makes the survival list this one. What is on both lists stays on it all the while.
+    ///
+    /// # Errors
+    /// If the table cannot be written, for instance as it is full.
+    pub fn set_survival(&self, list: &[(SurvivalKey, Survival)]) -> Result<(), Error> {
+        let map = self.survival.as_fd();
+        for (key, survival) in list {
+            sys::map_update(map, key, survival).map_err(call("write", "survival"))?;
+        }
+        let (keys, _) = sys::map_read_all::<SurvivalKey, Survival>(map, SURVIVAL_READ)
+            .map_err(call("read", "survival"))?;
+        for stale in keys.iter().filter(|key| !list.iter().any(|(kept, _)| kept == *key)) {
+            sys::map_delete(map, stale).map_err(call("write", "survival"))?;
+        }
+        Ok(())
+    }
+
+    /// Proves that our rule in `generation` denies, on each of `hooks`. The generation may be a staged one.
+    ///
+    /// # Errors
+    /// Names the first hook that is not proven, and why.
+    pub fn prove(
+        &self,
+        generation: u32,
+        hooks: &[Hook],
+        helper: &mut Helper,
+        resolver: &Resolver,
+    ) -> Result<Vec<Proof>, Error> {
+        let process = resolver.process(helper.pid())?;
+        let proven = hooks.iter().map(|hook| self.prove_hook(generation, *hook, process, helper)).collect();
+        // Whatever came out, nobody is judged by a spare bank any longer.
+        sys::map_update(self.self_check.as_fd(), &0_u32, &SelfCheck::default())
+            .map_err(call("write", "self_check"))?;
+        proven
+    }
+
+    fn prove_hook(
+        &self,
+        generation: u32,
+        hook: Hook,
+        process: Process,
+        helper: &mut Helper,
+    ) -> Result<Proof, Error> {
+        let token = random_u64()?.to_ne_bytes();
+        let token = u32::from_ne_bytes([token[0], token[1], token[2], token[3]]) | 1;
+        let check = SelfCheck {
+            pid: process.pid,
+            generation,
+            start_time: process.start_time,
+            hook: u32::from(hook as u8),
+            token,
+        };
+        sys::map_update(self.self_check.as_fd(), &0_u32, &check).map_err(call("write", "self_check"))?;
+        let errno = helper.attempt(hook)?;
+        let mut proof = Proof::default();
+        sys::map_lookup(self.proofs.as_fd(), &check.hook, proof.as_mut_bytes())
+            .map_err(call("read", "proofs"))?;
+        judge(hook, errno, &proof, token, generation).map(|()| proof)
+    }
+
+    /// The counters, summed over all CPUs.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn counters(&self) -> Result<Counters, Error> {
+        sum_counters(self.counters.as_fd())
+    }
+}
+
+/// More than the survival table can hold.
+const SURVIVAL_READ: u32 = 2048;
+
+/// The identity of pinned probes if they are ours to adopt; `None` if nothing is armed. What a broken arming
+/// left behind decides nothing, as links are pinned last, and is removed.
+fn adoptable(pins: &PinDir) -> Result<Option<Identity>, Error> {
+    let armed = Hook::ALL.iter().any(|hook| pins.link(*hook).exists());
+    let other = |what| Err(Error::OtherVersion { path: pins.root().to_owned(), what });
+    if !pins.map(IDENTITY).exists() {
+        return if armed { other("the missing identity") } else { pins.remove_contents().map(|()| None) };
+    }
+    let Some(identity) = read_identity(pins)? else { return other("the size of the identity") };
+    if identity.abi_version != ABI_VERSION {
+        return other("the version of the ABI");
+    }
+    if identity.object_digest != object::object_digest() {
+        return other("the digest of the programs");
+    }
+    for (hook, tag) in Hook::ALL.iter().zip(identity.program_tags) {
+        let Some(link) = link_info(pins, *hook)? else { continue };
+        let path = pins.program(*hook);
+        let program = sys::open_pin(&path).map_err(call_path("open", &path))?;
+        let info: aya_obj::generated::bpf_prog_info =
+            sys::describe(program.as_fd()).map_err(call("describe", hook.word()))?;
+        if info.id != link.program_id || u64::from_ne_bytes(info.tag) != tag {
+            return other("a program behind a link");
+        }
+    }
+    Ok(Some(identity))
+}
+
+fn arm(pins: &PinDir, settings: Settings) -> Result<Identity, Error> {
+    let mut ebpf = object::load(settings.ring_bytes)?;
+    let pinned = object::pin_all(&mut ebpf, pins, [random_u64()?, random_u64()?]);
+    if let Err(error) = pinned {
+        // Nothing is attached: what is pinned decides nothing. The first error is the one to tell.
+        let _ = pins.remove_contents();
+        return Err(error);
+    }
+    read_identity(pins)?.ok_or_else(|| Error::NotArmed(pins.root().to_owned()))
+}
+
+fn random_u64() -> Result<u64, Error> {
+    let mut bytes = [0_u8; 8];
+    // SAFETY: the buffer has the length that is given.
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if got != 8 {
+        return Err(call("get", "random bytes")(io::Error::last_os_error()));
+    }
+    Ok(u64::from_ne_bytes(bytes))
+}

@@ -1,0 +1,171 @@
+//! The self-check: an operation of our own that the kernel must deny, on each hook.
+//!
+//! A helper process is entered in the `self_check` table with the generation that it is to be judged by, which
+//! may be the one in the spare bank. It then tries the hook's operation on its own executable. Only if the call
+//! failed with EPERM *and* the probe wrote down that our rule in that generation said so, the hook is proven:
+//! EPERM alone proves nothing, as another security module may have said it.
+
+use crate::error::{Error, call};
+use aegis_kernel_abi::{Hook, Proof, RULE_SELF_CHECK, Reason, Verdict};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// First argument of the command when it is started as the helper.
+pub const HELPER_ARGUMENT: &str = "--self-check-helper";
+/// First argument of the command when the helper's own exec was not denied.
+pub const RAN_ARGUMENT: &str = "--self-check-ran";
+
+/// What is executed, opened and mapped.
+const OWN_EXECUTABLE: &str = "/proc/self/exe";
+
+/// The helper process, ready to try.
+#[derive(Debug)]
+pub struct Helper {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Helper {
+    /// Starts our own executable as the helper.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start() -> Result<Self, Error> {
+        let mut child = Command::new(OWN_EXECUTABLE)
+            .arg(HELPER_ARGUMENT)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(call("start", "the self-check helper"))?;
+        let (Some(orders), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(call("talk to", "the self-check helper")(io::ErrorKind::BrokenPipe.into()));
+        };
+        let mut helper = Self { child, orders, answers: BufReader::new(answers) };
+        // It says 0 once it has opened all that it needs: before it is entered in the table.
+        helper.answer()?;
+        Ok(helper)
+    }
+
+    /// Its process id in our pid namespace.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets it try a hook's operation; the errno it got, 0 if the operation succeeded.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn attempt(&mut self, hook: Hook) -> Result<i32, Error> {
+        writeln!(self.orders, "{}", hook as u8).map_err(call("talk to", "the self-check helper"))?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> Result<i32, Error> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).map_err(call("hear from", "the self-check helper"))?;
+        let nonsense = |_| call("understand", "the self-check helper")(io::ErrorKind::InvalidData.into());
+        line.trim().parse().map_err(nonsense)
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        // It may be gone already; there is nothing else to do about either.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the helper process does: reads hook numbers, tries each operation, writes the errno.
+///
+/// # Errors
+/// If it cannot prepare or its pipes break, which ends it.
+pub fn helper_main() -> io::Result<()> {
+    let executable = File::open(OWN_EXECUTABLE)?;
+    let readable = Mapping::new(&executable, libc::PROT_READ)?;
+    let mut answers = io::stdout().lock();
+    writeln!(answers, "0")?;
+    answers.flush()?;
+    for line in io::stdin().lock().lines() {
+        let hook = line?.trim().parse().ok().and_then(Hook::from_byte);
+        let hook = hook.ok_or(io::ErrorKind::InvalidInput)?;
+        let outcome = attempt(hook, &executable, &readable);
+        let errno = outcome.err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO));
+        writeln!(answers, "{errno}")?;
+        answers.flush()?;
+    }
+    Ok(())
+}
+
+fn attempt(hook: Hook, executable: &File, readable: &Mapping) -> io::Result<()> {
+    match hook {
+        Hook::FileOpen => File::open(OWN_EXECUTABLE).map(drop),
+        Hook::MmapFile => Mapping::new(executable, libc::PROT_READ | libc::PROT_EXEC).map(drop),
+        Hook::FileMprotect => readable.protect(libc::PROT_READ | libc::PROT_EXEC),
+        // If it is not denied, the new program answers 0 in our place.
+        Hook::BprmCheck => Err(Command::new(OWN_EXECUTABLE).arg(RAN_ARGUMENT).exec()),
+    }
+}
+
+/// One page of a file in memory.
+struct Mapping {
+    page: *mut libc::c_void,
+}
+
+const PAGE: usize = 4096;
+
+impl Mapping {
+    fn new(file: &File, access: i32) -> io::Result<Self> {
+        // SAFETY: a fresh private mapping; nothing is ever read through it.
+        let page =
+            unsafe { libc::mmap(std::ptr::null_mut(), PAGE, access, libc::MAP_PRIVATE, file.as_raw_fd(), 0) };
+        if page == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(Self { page }) }
+    }
+
+    fn protect(&self, access: i32) -> io::Result<()> {
+        // SAFETY: the page is ours and holds nothing that anybody uses.
+        if unsafe { libc::mprotect(self.page, PAGE, access) } == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: mapped by us with this length, and nobody holds a reference into it.
+        unsafe { libc::munmap(self.page, PAGE) };
+    }
+}
+
+/// Judges an attempt. Pure, so that each way to fail is tested.
+///
+/// # Errors
+/// Says what is missing for a proof.
+pub(crate) fn judge(hook: Hook, errno: i32, proof: &Proof, token: u32, generation: u32) -> Result<(), Error> {
+    let why = if errno == 0 {
+        "the operation succeeded; is `bpf` among the security modules of the running kernel (boot option lsm=)?"
+            .to_owned()
+    } else if proof.token != token {
+        format!("{}, but our probe was not asked", io::Error::from_raw_os_error(errno))
+    } else if errno != libc::EPERM {
+        format!("it failed with {} instead of EPERM", io::Error::from_raw_os_error(errno))
+    } else if proof.generation != generation {
+        format!("generation {} answered", proof.generation)
+    } else if proof.verdict != Verdict::Deny as u8
+        || proof.rule != RULE_SELF_CHECK
+        || proof.reason != Reason::SelfCheck as u8
+    {
+        let reason = Reason::from_byte(proof.reason).map_or("unknown", Reason::word);
+        format!("another rule answered ({:#x}, verdict {}, reason {reason})", proof.rule, proof.verdict)
+    } else {
+        return Ok(());
+    };
+    Err(Error::NotProven { hook, generation, why })
+}

@@ -1,0 +1,304 @@
+//! The tables of one generation on this host: what a policy becomes once its paths are resolved.
+//!
+//! [`Builder`] collects what rules say of objects and slots and joins it, so that each object has few rows and
+//! equal rulesets are stored once. The result does not depend on the order in which things were added, and has
+//! a digest that leaves out the generation's number. This module knows no policy and touches no kernel.
+
+use crate::error::Error;
+use aegis_kernel_abi::{
+    ENTRY_HAS_SLOTS, Entry, Exempt, GENERATION_HAS_SLOTS, GenerationInfo, InodeNumber, MAX_ROWS, Mode,
+    ObjectKey, Operations, POLICY_NAME_BYTES, ROW_ANY_INODE_GENERATION, ROW_SELF_CHECK, RULE_ID_BYTES,
+    RULE_SELF_CHECK, Row, RuleInfo, SlotKey,
+};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use zerocopy::{FromZeros, IntoBytes};
+
+/// What one rule says of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Say {
+    /// Number of the rule.
+    pub rule: u32,
+    /// The operations it concerns.
+    pub operations: Operations,
+    /// How it wants them to end, with the modes of policy and command line taken in.
+    pub mode: Mode,
+}
+
+/// What a generation is, beside its tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The policy's name; at most [`POLICY_NAME_BYTES`] - 1 bytes count.
+    pub policy: String,
+    /// The policy's serial number, 0 if it has none.
+    pub serial: u64,
+    /// Mode of command line and policy.
+    pub mode: Mode,
+    /// Digest of the plan.
+    pub plan_digest: [u8; 32],
+    /// Ids of the rules in the order of their numbers.
+    pub rules: Vec<String>,
+    /// Nanoseconds since 1970.
+    pub built_at_ns: u64,
+}
+
+/// Collects what rules say.
+#[derive(Debug, Default)]
+pub struct Builder {
+    objects: BTreeMap<InodeNumber, Object>,
+    slots: BTreeMap<SlotKey, Vec<Row>>,
+    exempt: BTreeSet<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Object {
+    inode_generation: Option<u32>,
+    has_slots: bool,
+    rows: Vec<Row>,
+}
+
+impl Builder {
+    /// A rule concerns the object that is there now.
+    ///
+    /// # Errors
+    /// If the inode number was resolved before and belonged to another inode then.
+    pub fn object(&mut self, key: ObjectKey, say: Say) -> Result<(), Error> {
+        self.at(key)?.rows.push(row(say, 0));
+        Ok(())
+    }
+
+    /// A rule concerns an inode number, whatever inode has it.
+    pub fn inode(&mut self, number: InodeNumber, say: Say) {
+        self.objects.entry(number).or_default().rows.push(row(say, ROW_ANY_INODE_GENERATION));
+    }
+
+    /// A rule concerns a name in a directory.
+    ///
+    /// # Errors
+    /// As for [`Builder::object`], of the directory.
+    pub fn slot(&mut self, key: SlotKey, say: Say) -> Result<(), Error> {
+        self.at(key.parent)?.has_slots = true;
+        self.slots.entry(key).or_default().push(row(say, 0));
+        Ok(())
+    }
+
+    /// A cgroup is excepted from all rules, with all below it.
+    pub fn exempt(&mut self, cgroup: u64) {
+        self.exempt.insert(cgroup);
+    }
+
+    /// The object of the self-check: denied to the task that makes the check, and to nobody else.
+    ///
+    /// # Errors
+    /// As for [`Builder::object`].
+    pub fn self_check(&mut self, key: ObjectKey) -> Result<(), Error> {
+        let say = Say { rule: RULE_SELF_CHECK, operations: Operations::all(), mode: Mode::Enforce };
+        self.at(key)?.rows.push(row(say, ROW_SELF_CHECK));
+        Ok(())
+    }
+
+    fn at(&mut self, key: ObjectKey) -> Result<&mut Object, Error> {
+        let object = self.objects.entry(number(key)).or_default();
+        match object.inode_generation.replace(key.inode_generation) {
+            Some(before) if before != key.inode_generation => Err(Error::Unloadable(format!(
+                "inode {} of device {} was replaced while paths were being resolved; try again",
+                key.ino, key.dev
+            ))),
+            _ => Ok(object),
+        }
+    }
+
+    /// Joins all that was said.
+    ///
+    /// # Errors
+    /// If an object has more rows than a probe can walk, or a number does not fit its field.
+    pub fn build(self, header: &Header) -> Result<Tables, Error> {
+        let mut rulesets = Rulesets::default();
+        let objects: Vec<_> =
+            self.objects.into_iter().map(|(key, object)| (key, rulesets.take(&object))).collect();
+        let slots: Vec<_> = self
+            .slots
+            .into_iter()
+            .map(|(key, rows)| (key, rulesets.take(&Object { rows, ..Object::default() })))
+            .collect();
+        let rows = rulesets.lay_out();
+        let objects = entries(objects, &rulesets)?;
+        let slots = entries(slots, &rulesets)?;
+        let exempt: Vec<_> = self.exempt.into_iter().map(|id| (id, Exempt::default())).collect();
+        let rules = header.rules.iter().map(|id| RuleInfo { id: padded::<RULE_ID_BYTES>(id) }).collect();
+        let mut tables = Tables { objects, slots, rows, rules, exempt, info: GenerationInfo::new_zeroed() };
+        tables.info = tables.describe(header)?;
+        Ok(tables)
+    }
+}
+
+fn number(key: ObjectKey) -> InodeNumber {
+    InodeNumber { ino: key.ino, dev: key.dev.into() }
+}
+
+fn row(say: Say, flags: u16) -> Row {
+    Row { operations: say.operations.bits(), rule: say.rule, mode: say.mode as u8, flags, ..Row::default() }
+}
+
+/// For each kind of row and each operation the strongest rule stays: enforce over observe, then the lower number.
+fn join(rows: &[Row]) -> Vec<Row> {
+    let mut strongest: BTreeMap<(u16, u32), (std::cmp::Reverse<u8>, u32)> = BTreeMap::new();
+    for row in rows {
+        for operation in Operations::from_bits_retain(row.operations).iter() {
+            let strength = (std::cmp::Reverse(row.mode), row.rule);
+            let best = strongest.entry((row.flags, operation.bits())).or_insert(strength);
+            *best = strength.min(*best);
+        }
+    }
+    let mut joined: BTreeMap<(u16, std::cmp::Reverse<u8>, u32), u32> = BTreeMap::new();
+    for ((flags, operation), (mode, rule)) in strongest {
+        *joined.entry((flags, mode, rule)).or_default() |= operation;
+    }
+    joined
+        .into_iter()
+        .map(|((flags, mode, rule), operations)| Row {
+            operations,
+            rule,
+            mode: mode.0,
+            flags,
+            ..Row::default()
+        })
+        .collect()
+}
+
+/// Rulesets, each stored once.
+#[derive(Default)]
+struct Rulesets {
+    first_row: BTreeMap<Vec<Row>, u32>,
+}
+
+/// An object whose ruleset is known but has no place yet.
+struct Placed {
+    inode_generation: u32,
+    flags: u16,
+    ruleset: Vec<Row>,
+}
+
+impl Rulesets {
+    fn take(&mut self, object: &Object) -> Placed {
+        let ruleset = join(&object.rows);
+        self.first_row.entry(ruleset.clone()).or_default();
+        let flags = if object.has_slots { ENTRY_HAS_SLOTS } else { 0 };
+        Placed { inode_generation: object.inode_generation.unwrap_or(0), flags, ruleset }
+    }
+
+    /// Gives every ruleset its place, in their own order.
+    fn lay_out(&mut self) -> Vec<Row> {
+        let mut rows: Vec<Row> = Vec::new();
+        for (ruleset, first) in &mut self.first_row {
+            *first = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            rows.extend(ruleset);
+        }
+        rows
+    }
+}
+
+fn entries<K>(placed: Vec<(K, Placed)>, rulesets: &Rulesets) -> Result<Vec<(K, Entry)>, Error> {
+    let entry = |placed: Placed| {
+        let row_count = u16::try_from(placed.ruleset.len()).ok().filter(|count| *count <= MAX_ROWS);
+        let row_count = row_count.ok_or_else(|| {
+            Error::Unloadable(format!("an object has {} rows; {MAX_ROWS} is the most", placed.ruleset.len()))
+        })?;
+        let first_row = rulesets.first_row.get(&placed.ruleset).copied().unwrap_or(u32::MAX);
+        let Placed { inode_generation, flags, .. } = placed;
+        Ok(Entry { generation: 0, inode_generation, first_row, row_count, flags })
+    };
+    placed.into_iter().map(|(key, placed)| Ok((key, entry(placed)?))).collect()
+}
+
+/// Text in a field of fixed size. What does not fit is cut; the last byte stays NUL.
+fn padded<const N: usize>(text: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.iter_mut().take(N.saturating_sub(1)).zip(text.bytes()).for_each(|(to, from)| *to = from);
+    bytes
+}
+
+/// Text out of such a field.
+#[must_use]
+pub fn unpadded(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+}
+
+/// All tables of one generation. Generation numbers in it are 0 until it is staged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    pub(crate) objects: Vec<(InodeNumber, Entry)>,
+    pub(crate) slots: Vec<(SlotKey, Entry)>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) rules: Vec<RuleInfo>,
+    pub(crate) exempt: Vec<(u64, Exempt)>,
+    pub(crate) info: GenerationInfo,
+}
+
+impl Tables {
+    /// What the generation is.
+    #[must_use]
+    pub fn info(&self) -> &GenerationInfo {
+        &self.info
+    }
+
+    fn describe(&self, header: &Header) -> Result<GenerationInfo, Error> {
+        let count = |what: &str, len: usize| {
+            u32::try_from(len)
+                .map_err(|_| Error::Unloadable(format!("{len} {what} are more than a table can hold")))
+        };
+        let everyone = || self.rows.iter().filter(|row| row.flags & ROW_SELF_CHECK == 0);
+        let enforcing = || everyone().filter(|row| row.mode == Mode::Enforce as u8);
+        Ok(GenerationInfo {
+            generation: 0,
+            flags: if self.slots.is_empty() { 0 } else { GENERATION_HAS_SLOTS },
+            operations: everyone().fold(0, |all, row| all | row.operations),
+            enforced_operations: enforcing().fold(0, |all, row| all | row.operations),
+            rules: count("rules", self.rules.len())?,
+            objects: count("objects", self.objects.len())?,
+            slots: count("slots", self.slots.len())?,
+            rows: count("rows", self.rows.len())?,
+            exempt: count("exempt cgroups", self.exempt.len())?,
+            mode: u32::from(header.mode as u8),
+            serial: header.serial,
+            built_at_ns: header.built_at_ns,
+            plan_digest: header.plan_digest,
+            table_digest: self.digest(),
+            policy: padded::<POLICY_NAME_BYTES>(&header.policy),
+        })
+    }
+
+    /// SHA-256 over keys, entries, rows, rule ids and exempt cgroups, without generation numbers.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let mut part = |name: &str, len: usize, bytes: &mut dyn Iterator<Item = Vec<u8>>| {
+            hash.update(name.as_bytes());
+            hash.update((len as u64).to_le_bytes());
+            bytes.for_each(|bytes| hash.update(bytes));
+        };
+        part("objects", self.objects.len(), &mut self.objects.iter().map(pair_bytes));
+        part("slots", self.slots.len(), &mut self.slots.iter().map(pair_bytes));
+        part("rows", self.rows.len(), &mut self.rows.iter().map(|row| row.as_bytes().to_vec()));
+        part("rules", self.rules.len(), &mut self.rules.iter().map(|rule| rule.as_bytes().to_vec()));
+        part("exempt", self.exempt.len(), &mut self.exempt.iter().map(pair_bytes));
+        hash.finalize().into()
+    }
+
+    /// The same with every generation number set.
+    pub(crate) fn stamped(mut self, generation: u32) -> Self {
+        self.objects.iter_mut().for_each(|(_, entry)| entry.generation = generation);
+        self.slots.iter_mut().for_each(|(_, entry)| entry.generation = generation);
+        self.rows.iter_mut().for_each(|row| row.generation = generation);
+        self.exempt.iter_mut().for_each(|(_, exempt)| exempt.generation = generation);
+        self.info.generation = generation;
+        self
+    }
+}
+
+fn pair_bytes<K: IntoBytes + zerocopy::Immutable, V: IntoBytes + zerocopy::Immutable>(
+    pair: &(K, V),
+) -> Vec<u8> {
+    [pair.0.as_bytes(), pair.1.as_bytes()].concat()
+}

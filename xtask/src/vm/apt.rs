@@ -1,0 +1,125 @@
+//! What the host's apt knows: its mirrors, and a private apt for a suite the host does not follow. No mirror
+//! is named in this repository.
+
+use crate::process;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// One archive folder from which the host's apt takes packages.
+pub(super) struct Source {
+    uri: String,
+    release: String,
+    origin: String,
+}
+
+/// The code name of the host's distribution, such as `bookworm`.
+pub(super) fn host_suite() -> Result<String> {
+    let text = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+        .map(|name| name.trim_matches('"').to_owned())
+        .context("/etc/os-release has no VERSION_CODENAME: this is not a Debian or Ubuntu release")
+}
+
+/// The archive that holds the host's own suite.
+pub(super) fn host_mirror(suite: &str) -> Result<String> {
+    let sources = host_sources()?;
+    let own = sources.into_iter().find(|source| source.release == suite);
+    own.map(|source| source.uri)
+        .with_context(|| format!("apt has no source for {suite}: run `apt-get update`"))
+}
+
+/// The newest package whose name starts and ends as given, by the apt that `options` select.
+pub(super) fn newest(options: &[String], prefix: &str, suffix: &str) -> Result<Option<String>> {
+    let pattern = format!("^{}.*{suffix}$", prefix.replace('.', "\\."));
+    let mut search = Command::new("apt-cache");
+    let listing = process::output(search.args(options).args(["search", "--names-only", &pattern]))?;
+    let names = listing.lines().filter_map(|line| line.split(' ').next());
+    let names = names.filter(|name| name.starts_with(prefix) && name.ends_with(suffix));
+    Ok(names.max_by_key(|name| natural(name)).map(str::to_owned))
+}
+
+/// Downloads a package and unpacks it into a folder, without installing it.
+pub(super) fn unpack(options: &[String], package: &str, folder: &Path) -> Result<()> {
+    // apt's own download user cannot write below a folder of root's.
+    let mut download = Command::new("apt-get");
+    download.args(options).args(["-o", "APT::Sandbox::User=root", "download", package]);
+    process::quiet(download.current_dir(folder))?;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            process::quiet(Command::new("dpkg").arg("-x").arg(&path).arg(folder))?;
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Options that make apt use lists of its own, kept in `folder`, for another suite from the host's mirrors.
+pub(super) fn private(folder: &Path, suite: &str) -> Result<Vec<String>> {
+    let host = host_suite()?;
+    let lines: Vec<String> = host_sources()?
+        .iter()
+        .filter(|source| source.origin == "Debian" && source.release.starts_with(&host))
+        .map(|source| format!("deb {} {} main\n", source.uri, source.release.replacen(&host, suite, 1)))
+        .collect();
+    if lines.is_empty() {
+        bail!("apt has no Debian source to take {suite} from: add one to /etc/apt/sources.list.d");
+    }
+    let (list, lists, cache) = (folder.join("sources.list"), folder.join("lists"), folder.join("cache"));
+    fs::create_dir_all(lists.join("partial"))?;
+    fs::create_dir_all(cache.join("archives/partial"))?;
+    fs::write(&list, lines.concat())?;
+    let options: Vec<String> = [
+        format!("Dir::Etc::SourceList={}", list.display()),
+        "Dir::Etc::SourceParts=/dev/null".to_owned(),
+        format!("Dir::State::Lists={}", lists.display()),
+        format!("Dir::Cache={}", cache.display()),
+        "APT::Sandbox::User=root".to_owned(),
+    ]
+    .into_iter()
+    .flat_map(|option| ["-o".to_owned(), option])
+    .collect();
+    process::quiet(Command::new("apt-get").args(&options).arg("update"))?;
+    Ok(options)
+}
+
+fn host_sources() -> Result<Vec<Source>> {
+    let format = "$(REPO_URI)|$(RELEASE)|$(ORIGIN)|$(COMPONENT)";
+    let mut command = Command::new("apt-get");
+    let listing =
+        process::output(command.args(["indextargets", "--format", format, "Created-By: Packages"]))?;
+    Ok(listing.lines().filter_map(source).collect())
+}
+
+fn source(line: &str) -> Option<Source> {
+    let mut words = line.split('|').map(str::to_owned);
+    let (uri, release, origin) = (words.next()?, words.next()?, words.next()?);
+    (words.next()? == "main").then_some(Source { uri, release, origin })
+}
+
+/// Splits a name into its numbers, so that 6.1.0-9 sorts before 6.1.0-10.
+fn natural(name: &str) -> Vec<u64> {
+    let numbers = name.split(|letter: char| !letter.is_ascii_digit());
+    numbers.filter_map(|number| number.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_sort_by_value() {
+        assert!(natural("linux-image-6.1.0-9-cloud") < natural("linux-image-6.1.0-10-cloud"));
+        assert!(natural("6.12.99+deb12") < natural("6.12.117+deb12"));
+    }
+
+    #[test]
+    fn only_the_main_component_counts() {
+        assert!(source("http://mirror/debian/|trixie|Debian|main").is_some());
+        assert!(source("http://mirror/debian/|trixie|Debian|contrib").is_none());
+        assert!(source("http://mirror/debian/").is_none());
+    }
+}
