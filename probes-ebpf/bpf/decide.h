@@ -9,9 +9,11 @@
  *   aegis_generation(side, bank)          the generation's description, NULL if missing
  *   aegis_objects(side, bank)             a table, NULL if missing; likewise aegis_slots, aegis_rows
  *   aegis_object(table, key)              an entry, NULL if there is none; likewise aegis_slot, aegis_row
- *   aegis_slot_key(side, request, key)    key of the name that was used; 0, or -1 if it cannot be read
- *   aegis_survivor(side, request)         whether the survival list names the object or the subject
- *   aegis_exempt(side, bank, generation)  whether the subject is in an exempt cgroup
+ *   aegis_slot_key(request, key)          key of the name that was used; 0, or -1 if it cannot be read
+ *   aegis_survivor(request)               whether the survival list names the object or the subject
+ *   aegis_exempt(request, generation)     whether the subject is in an exempt cgroup
+ *
+ * AEGIS_SUBPROGRAM stands before functions that the verifier shall check once, not at every call.
  *
  * Order: survival list, exempt cgroups, rules. The rules are looked at first because they seldom concern a
  * request; the lists before them are asked only when a rule, or an error, speaks against it. Every error is a
@@ -39,27 +41,30 @@ static __always_inline void aegis_weigh(struct aegis_answer *answer, const struc
 }
 
 /* Whether a row speaks about this request. */
-static __always_inline int aegis_row_concerns(const struct aegis_request *request, const struct aegis_row *row,
-					      const struct aegis_self_check *check, int same_inode)
+static __always_inline int aegis_row_concerns(const struct aegis_request *request, const struct aegis_answer *answer,
+					      const struct aegis_row *row, int same_inode)
 {
 	if (!(row->operations & request->operations))
 		return 0;
 	/* Who makes the self-check meets its own rows and no others; everyone else meets all but these. */
 	if (row->flags & AEGIS_ROW_SELF_CHECK)
-		return check && check->hook == request->hook;
-	if (check)
+		return answer->self_check == AEGIS_CHECK_HERE;
+	if (answer->self_check)
 		return 0;
 	return same_inode || (row->flags & AEGIS_ROW_ANY_INODE_GENERATION);
 }
 
 /* Weighs all rows of an entry. Returns AEGIS_REASON_NONE, or why the request is undecidable. */
-static __always_inline uint8_t aegis_weigh_entry(const struct aegis_request *request, struct aegis_answer *answer,
-						 const struct aegis_entry *entry, const struct aegis_self_check *check,
-						 uint8_t reason, int same_inode)
+AEGIS_SUBPROGRAM int aegis_weigh_entry(const struct aegis_request *request, struct aegis_answer *answer,
+				       const struct aegis_entry *entry, int reason, int same_inode)
 {
-	const uint32_t generation = answer->generation;
+	uint32_t generation;
 	void *rows;
 
+	/* The callers pass no NULL; the verifier, which looks at this function alone, does not know it. */
+	if (!request || !answer || !entry)
+		return AEGIS_REASON_TABLE_MISSING;
+	generation = answer->generation;
 	if (entry->generation != generation)
 		return AEGIS_REASON_MIXED_GENERATIONS;
 	if (entry->row_count > AEGIS_MAX_ROWS)
@@ -77,30 +82,29 @@ static __always_inline uint8_t aegis_weigh_entry(const struct aegis_request *req
 			return AEGIS_REASON_TABLE_MISSING;
 		if (row->generation != generation)
 			return AEGIS_REASON_MIXED_GENERATIONS;
-		if (aegis_row_concerns(request, row, check, same_inode))
+		if (aegis_row_concerns(request, answer, row, same_inode))
 			aegis_weigh(answer, row, row->flags & AEGIS_ROW_SELF_CHECK ? AEGIS_REASON_SELF_CHECK : reason);
 	}
 	return AEGIS_REASON_NONE;
 }
 
 /* Asks the rules: first by the identity of the object, then by the name that was used. */
-static __always_inline uint8_t aegis_ask_rules(const struct aegis_request *request, struct aegis_answer *answer,
-					       const struct aegis_self_check *check)
+static __always_inline int aegis_ask_rules(const struct aegis_request *request, struct aegis_answer *answer)
 {
 	const uint32_t bank = answer->generation & 1;
 	const struct aegis_generation_info *info = aegis_generation(request->side, bank);
 	struct aegis_inode_number number = { .ino = request->object.ino, .dev = request->object.dev };
-	struct aegis_slot_key slot;
+	struct aegis_slot_key slot = {};
 	const struct aegis_entry *entry;
 	void *objects, *slots;
-	uint8_t failed;
+	int failed;
 
 	if (!info)
 		return AEGIS_REASON_TABLE_MISSING;
 	if (info->generation != answer->generation)
 		return AEGIS_REASON_MIXED_GENERATIONS;
 	/* No rule concerns these operations: nothing to look up. */
-	if (!check && !(info->operations & request->operations))
+	if (!answer->self_check && !(info->operations & request->operations))
 		return AEGIS_REASON_NONE;
 	objects = aegis_objects(request->side, bank);
 	if (!objects)
@@ -109,11 +113,11 @@ static __always_inline uint8_t aegis_ask_rules(const struct aegis_request *reque
 	if (entry) {
 		int same = entry->inode_generation == request->object.inode_generation;
 
-		failed = aegis_weigh_entry(request, answer, entry, check, AEGIS_REASON_OBJECT, same);
+		failed = aegis_weigh_entry(request, answer, entry, AEGIS_REASON_OBJECT, same);
 		if (failed)
 			return failed;
 	}
-	if (!(info->flags & AEGIS_GENERATION_HAS_SLOTS) || !request->parent.ino || check)
+	if (!(info->flags & AEGIS_GENERATION_HAS_SLOTS) || !request->parent.ino || answer->self_check)
 		return AEGIS_REASON_NONE;
 	number.ino = request->parent.ino;
 	number.dev = request->parent.dev;
@@ -126,12 +130,12 @@ static __always_inline uint8_t aegis_ask_rules(const struct aegis_request *reque
 	slots = aegis_slots(request->side, bank);
 	if (!slots)
 		return AEGIS_REASON_TABLE_MISSING;
-	if (aegis_slot_key(request->side, request, &slot))
+	if (aegis_slot_key(request, &slot))
 		return AEGIS_REASON_NAME_UNREADABLE;
 	entry = aegis_slot(slots, &slot);
 	if (!entry)
 		return AEGIS_REASON_NONE;
-	return aegis_weigh_entry(request, answer, entry, check, AEGIS_REASON_SLOT, 1);
+	return aegis_weigh_entry(request, answer, entry, AEGIS_REASON_SLOT, 1);
 }
 
 /* A request on which the rules could not be asked to the end. What they said so far may be too weak, so: deny
@@ -153,12 +157,12 @@ static __always_inline void aegis_decide(const struct aegis_request *request, st
 {
 	const struct aegis_self_check *check = aegis_self_check(request->side);
 	struct aegis_active active = aegis_active(request->side);
-	uint8_t failed;
+	int failed;
 
 	if (check) {
 		active.generation = check->generation;
 		active.enforced_operations = 0;
-		answer->self_check = 1;
+		answer->self_check = check->hook == request->hook ? AEGIS_CHECK_HERE : AEGIS_CHECK_ELSEWHERE;
 		answer->token = check->token;
 	}
 	answer->generation = active.generation;
@@ -168,14 +172,14 @@ static __always_inline void aegis_decide(const struct aegis_request *request, st
 	/* Nothing is armed yet: the probes are attached before the first generation is flipped in. */
 	if (!active.generation)
 		return;
-	failed = aegis_ask_rules(request, answer, check);
+	failed = aegis_ask_rules(request, answer);
 	if (failed)
 		aegis_undecidable(request, answer, active.enforced_operations, failed);
-	if (answer->verdict == AEGIS_VERDICT_ALLOW || check)
+	if (answer->verdict == AEGIS_VERDICT_ALLOW || answer->self_check)
 		return;
-	if (aegis_survivor(request->side, request))
+	if (aegis_survivor(request))
 		answer->reason = AEGIS_REASON_SURVIVAL;
-	else if (aegis_exempt(request->side, active.generation & 1, active.generation))
+	else if (aegis_exempt(request, active.generation))
 		answer->reason = AEGIS_REASON_EXEMPT;
 	else
 		return;

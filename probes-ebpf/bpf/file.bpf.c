@@ -41,6 +41,7 @@ int aegis_file_open(uint64_t *ctx)
 		.operations = opening(file->f_flags, file->f_mode),
 		.hook = AEGIS_HOOK_FILE_OPEN,
 		.side = dentry,
+		.mount = file->f_path.mnt,
 	};
 
 	/* The root of a file system has no name. */
@@ -50,7 +51,7 @@ int aegis_file_open(uint64_t *ctx)
 		request.parent.inode_generation = parent->i_generation;
 	}
 	/* deny: a rule, or an error that a rule could have met */
-	if (denied(&request, file->f_path.mnt))
+	if (denied(&request))
 		return -EPERM;
 	/* allow: no rule speaks against it */
 	return 0;

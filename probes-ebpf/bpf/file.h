@@ -21,14 +21,16 @@ static __always_inline void identify(struct aegis_object_key *key, const struct 
 #define NAME_TRIES 3
 
 /* Reads a name in one piece: hash and length must be the same before and after, and so must the directory. */
-static __noinline int aegis_slot_key(const void *side, const struct aegis_request *request, struct aegis_slot_key *key)
+AEGIS_SUBPROGRAM int aegis_slot_key(const struct aegis_request *request, struct aegis_slot_key *key)
 {
-	const struct dentry *dentry = side;
 	const struct aegis_identity *self = bpf_map_lookup_elem(&identity, &first);
-	uint64_t words[AEGIS_NAME_WORDS];
+	uint64_t words[AEGIS_NAME_WORDS] = {};
+	const struct dentry *dentry;
 
-	if (!self || !dentry)
+	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
+	if (!request || !key || !self)
 		return -1;
+	dentry = request->side;
 	for (int attempt = 0; attempt < NAME_TRIES; attempt++) {
 		uint64_t before = READ(dentry, d_name.hash_len);
 		uint32_t length = before >> 32;
@@ -36,12 +38,14 @@ static __noinline int aegis_slot_key(const void *side, const struct aegis_reques
 
 		if (!length || length > AEGIS_NAME_MAX)
 			return -1;
-		__builtin_memset(words, 0, sizeof(words));
 		if (bpf_probe_read_kernel(words, length, READ(dentry, d_name.name)))
 			continue;
 		parent = READ(READ(dentry, d_parent), d_inode);
-		if (READ(dentry, d_name.hash_len) != before || READ(parent, i_ino) != request->parent.ino)
+		if (READ(dentry, d_name.hash_len) != before || READ(parent, i_ino) != request->parent.ino) {
+			/* A shorter name needs zeros behind it. */
+			__builtin_memset(words, 0, sizeof(words));
 			continue;
+		}
 		key->parent = request->parent;
 		key->name_hash = aegis_name_hash(self->name_key, words, length);
 		return 0;
@@ -53,14 +57,17 @@ static __noinline int aegis_slot_key(const void *side, const struct aegis_reques
 #include "report.h"
 
 /* One copy of the decision in each program. */
-static __noinline int decide(const struct aegis_request *request, struct aegis_answer *answer)
+AEGIS_SUBPROGRAM int decide(const struct aegis_request *request, struct aegis_answer *answer)
 {
+	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
+	if (!request || !answer)
+		return 0;
 	aegis_decide(request, answer);
 	return 0;
 }
 
 /* Decides, counts, reports. Returns whether the operation is denied. */
-static __always_inline int denied(struct aegis_request *request, const struct vfsmount *mnt)
+static __always_inline int denied(const struct aegis_request *request)
 {
 	struct aegis_answer answer = {};
 
@@ -68,7 +75,7 @@ static __always_inline int denied(struct aegis_request *request, const struct vf
 	/* The way of nearly all requests: no rule concerns it, nothing is counted. */
 	if (answer.reason == AEGIS_REASON_NONE)
 		return 0;
-	report(request, &answer, mnt);
+	report(request, &answer);
 	return answer.verdict == AEGIS_VERDICT_DENY;
 }
 
@@ -77,14 +84,14 @@ static __always_inline int denied(struct aegis_request *request, const struct vf
 static __always_inline int inode_denied(const struct inode *inode, const struct dentry *dentry,
 					const struct vfsmount *mnt, uint32_t operations, uint32_t hook)
 {
-	struct aegis_request request = { .operations = operations, .hook = hook, .side = dentry };
+	struct aegis_request request = { .operations = operations, .hook = hook, .side = dentry, .mount = mnt };
 	const struct dentry *parent = READ(dentry, d_parent);
 
 	identify(&request.object, inode);
 	/* The root of a file system has no name. */
 	if (parent != dentry)
 		identify(&request.parent, READ(parent, d_inode));
-	return denied(&request, mnt);
+	return denied(&request);
 }
 
 /* The same for an open file: the object is the inode that the file works on, the name that of its path. */

@@ -76,7 +76,7 @@ static __always_inline void write_subject(struct aegis_event *event)
 }
 
 static __always_inline void send(const struct aegis_request *request, const struct aegis_answer *answer,
-				 struct aegis_counters *count, const struct vfsmount *mnt)
+				 struct aegis_counters *count)
 {
 	/* Taken before there is room: a number without an event is how the reader sees that one was dropped. */
 	uint64_t sequence = COUNT(count->reported) + 1;
@@ -100,7 +100,7 @@ static __always_inline void send(const struct aegis_request *request, const stru
 	event->rule = answer->rule;
 	event->object = request->object;
 	write_subject(event);
-	write_path(event, request->side, mnt);
+	write_path(event, request->side, request->mount);
 	bpf_ringbuf_submit(event, 0);
 	COUNT(count->submitted);
 }
@@ -121,17 +121,24 @@ static __always_inline void prove(const struct aegis_request *request, const str
 }
 
 /* Counts and reports an answer that is not plain "allow". */
-static __noinline int report(const struct aegis_request *request, const struct aegis_answer *answer,
-			     const struct vfsmount *mnt)
+AEGIS_SUBPROGRAM int report(const struct aegis_request *request, const struct aegis_answer *answer)
 {
 	struct aegis_counters *count = bpf_map_lookup_elem(&counters, &first);
+	uint32_t hook;
 
+	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
+	if (!request || !answer)
+		return 0;
 	if (answer->self_check) {
 		prove(request, answer);
 		return 0;
 	}
 	/* A per-CPU array's only element is always there; the verifier does not know it. */
-	if (!count || request->hook >= AEGIS_HOOKS)
+	if (!count)
+		return 0;
+	/* Read once: the bounds that the verifier sees are those of this value. */
+	hook = *(const volatile uint32_t *)&request->hook;
+	if (hook >= AEGIS_HOOKS)
 		return 0;
 	if (answer->reason >= AEGIS_REASON_TABLE_MISSING)
 		COUNT(count->undecidable);
@@ -142,10 +149,10 @@ static __noinline int report(const struct aegis_request *request, const struct a
 	if (answer->verdict == AEGIS_VERDICT_ALLOW)
 		return 0;
 	if (answer->verdict == AEGIS_VERDICT_DENY)
-		COUNT(count->denied[request->hook]);
+		COUNT(count->denied[hook]);
 	else
-		COUNT(count->audited[request->hook]);
-	send(request, answer, count, mnt);
+		COUNT(count->audited[hook]);
+	send(request, answer, count);
 	return 0;
 }
 

@@ -17,7 +17,12 @@ struct aegis_request {
 	uint32_t hook;
 	/* The dentry in the kernel, the tables on the host. */
 	const void *side;
+	/* The mount on which the dentry was reached, if it is known; for the path in the event alone. */
+	const void *mount;
 };
+
+/* Values of `self_check` in an answer: the current task makes a self-check, on this hook or on another one. */
+enum { AEGIS_CHECK_HERE = 1, AEGIS_CHECK_ELSEWHERE = 2 };
 
 /* What is answered. */
 struct aegis_answer {

@@ -12,50 +12,51 @@
 #include "kernel.h"
 #include "request.h"
 
-/* The templates of inner maps: sizes are those of the policy, type and flags must be these. */
+/* The templates of inner maps: sizes are those of the policy, type and flags must be these. Keys and values are
+ * given by size, as BTF only declares, but does not describe, types that far behind pointers. */
 struct objects_template {
 	__uint(type, MAP_HASH);
 	__uint(max_entries, 1);
-	__type(key, struct aegis_inode_number);
-	__type(value, struct aegis_entry);
+	__uint(key_size, sizeof(struct aegis_inode_number));
+	__uint(value_size, sizeof(struct aegis_entry));
 };
 
 struct slots_template {
 	__uint(type, MAP_HASH);
 	__uint(max_entries, 1);
-	__type(key, struct aegis_slot_key);
-	__type(value, struct aegis_entry);
+	__uint(key_size, sizeof(struct aegis_slot_key));
+	__uint(value_size, sizeof(struct aegis_entry));
 };
 
 struct rows_template {
 	__uint(type, MAP_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, MAP_INNER);
-	__type(key, uint32_t);
-	__type(value, struct aegis_row);
+	__uint(key_size, sizeof(uint32_t));
+	__uint(value_size, sizeof(struct aegis_row));
 };
 
 struct rules_template {
 	__uint(type, MAP_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, MAP_INNER);
-	__type(key, uint32_t);
-	__type(value, struct aegis_rule_info);
+	__uint(key_size, sizeof(uint32_t));
+	__uint(value_size, sizeof(struct aegis_rule_info));
 };
 
 struct exempt_template {
 	__uint(type, MAP_HASH);
 	__uint(max_entries, 1);
-	__type(key, uint64_t);
-	__type(value, struct aegis_exempt);
+	__uint(key_size, sizeof(uint64_t));
+	__uint(value_size, sizeof(struct aegis_exempt));
 };
 
 /* One entry whatever the policy: without MAP_INNER the kernel inlines the look-up. */
 struct generations_template {
 	__uint(type, MAP_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, uint32_t);
-	__type(value, struct aegis_generation_info);
+	__uint(key_size, sizeof(uint32_t));
+	__uint(value_size, sizeof(struct aegis_generation_info));
 };
 
 #define BANKED(table)                                                                                          \

@@ -9,6 +9,7 @@
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #endif
+#define AEGIS_SUBPROGRAM static
 #include "request.h"
 
 enum { TABLE_OBJECTS, TABLE_SLOTS, TABLE_ROWS };
@@ -17,10 +18,10 @@ struct aegis_active aegis_host_active(const void *side);
 const struct aegis_generation_info *aegis_host_generation(const void *side);
 int aegis_host_has_table(const void *side, int table);
 const struct aegis_entry *aegis_host_object(const void *side, const struct aegis_inode_number *key);
-int aegis_host_slot_key(const void *side, const struct aegis_request *request, struct aegis_slot_key *key);
+int aegis_host_slot_key(const struct aegis_request *request, struct aegis_slot_key *key);
 const struct aegis_entry *aegis_host_slot(const void *side, const struct aegis_slot_key *key);
 const struct aegis_row *aegis_host_row(const void *side, uint32_t index);
-int aegis_host_survivor(const void *side, const struct aegis_request *request);
+int aegis_host_survivor(const struct aegis_request *request);
 int aegis_host_exempt(const void *side);
 
 /* With arguments, so that the structs of the same names are not touched. */
@@ -33,9 +34,9 @@ int aegis_host_exempt(const void *side);
 #define aegis_object(table, key) aegis_host_object(table, key)
 #define aegis_slot(table, key) aegis_host_slot(table, key)
 #define aegis_row(table, index) aegis_host_row(table, index)
-#define aegis_slot_key(side, request, key) aegis_host_slot_key(side, request, key)
-#define aegis_survivor(side, request) aegis_host_survivor(side, request)
-#define aegis_exempt(side, bank, generation) aegis_host_exempt(side)
+#define aegis_slot_key(request, key) aegis_host_slot_key(request, key)
+#define aegis_survivor(request) aegis_host_survivor(request)
+#define aegis_exempt(request, generation) aegis_host_exempt((request)->side)
 
 #include "decide.h"
 

@@ -111,6 +111,11 @@ fn add(sum: &mut Counters, one: &Counters) {
 /// How long links may take to end once their pins are gone: the kernel frees them after a grace period.
 const LINKS_END: Duration = Duration::from_secs(10);
 
+/// How long programs may take to end after their links. A link gives up its id a moment before it detaches its
+/// program, and the program itself after that, so the end of the program is the end of its decisions. Somebody
+/// else may hold the program without it deciding anything: that is waited for no longer than this.
+const PROGRAMS_END: Duration = Duration::from_secs(2);
+
 /// Takes everything down: removes the links' pins, waits until they no longer decide, removes the rest. Returns
 /// the links that ended.
 ///
@@ -120,17 +125,37 @@ pub fn take_down(pins: &PinDir, _lock: &Lock) -> Result<Vec<LinkInfo>, Error> {
     let links: Vec<LinkInfo> =
         Hook::ALL.iter().filter_map(|hook| link_info(pins, *hook).transpose()).collect::<Result<_, _>>()?;
     pins.remove_links()?;
-    let deadline = Instant::now() + LINKS_END;
-    for link in &links {
-        while sys::link_exists(link.link_id).map_err(call("look for", "links"))? {
-            if Instant::now() > deadline {
-                let held = std::io::Error::from(std::io::ErrorKind::ResourceBusy);
-                return Err(call("end the link on", link.hook.word())(held));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    let ended = |link: &LinkInfo| gone(LINKS_END, || sys::link_exists(link.link_id));
+    if let Some(link) = first_left(&links, ended)? {
+        let held = std::io::Error::from(std::io::ErrorKind::ResourceBusy);
+        return Err(call("end the link on", link.hook.word())(held));
     }
     pins.remove_contents()?;
+    first_left(&links, |link| gone(PROGRAMS_END, || sys::program_exists(link.program_id)))?;
     pins.remove_root()?;
     Ok(links)
+}
+
+fn first_left(
+    links: &[LinkInfo],
+    is_gone: impl Fn(&LinkInfo) -> std::io::Result<bool>,
+) -> Result<Option<LinkInfo>, Error> {
+    for link in links {
+        if !is_gone(link).map_err(call("look for", "links and programs"))? {
+            return Ok(Some(*link));
+        }
+    }
+    Ok(None)
+}
+
+/// Waits until something no longer exists. False if it still does at the end of that time.
+fn gone(within: Duration, exists: impl Fn() -> std::io::Result<bool>) -> std::io::Result<bool> {
+    let deadline = Instant::now() + within;
+    while exists()? {
+        if Instant::now() > deadline {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(true)
 }

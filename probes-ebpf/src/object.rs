@@ -71,11 +71,25 @@ pub(crate) fn load(ring_bytes: u32) -> Result<Ebpf, Error> {
         .load(file_object())
         .map_err(|error| Error::Object(whole(&error)))?;
     for hook in Hook::ALL {
-        lsm(&mut ebpf, *hook)?
-            .load(hook.word(), &btf)
-            .map_err(|error| Error::LsmRefused { hook: *hook, message: whole(&error) })?;
+        lsm(&mut ebpf, *hook)?.load(hook.word(), &btf).map_err(|error| refused(*hook, &error))?;
     }
     Ok(ebpf)
+}
+
+/// Tells a kernel that takes no LSM programs at all from one whose verifier does not take ours.
+fn refused(hook: Hook, error: &ProgramError) -> Error {
+    let message = whole(error);
+    let errno = match error {
+        ProgramError::LoadError { io_error, .. } => io_error.raw_os_error(),
+        // The hook is not among the kernel's functions: it is built without BPF LSM.
+        ProgramError::Btf(_) => Some(libc::EOPNOTSUPP),
+        _ => None,
+    };
+    // ENOTSUPP (524) is the kernel's own number for "no such trampoline here"; it has no name in libc.
+    match errno {
+        Some(libc::EPERM | libc::EOPNOTSUPP | 524) => Error::LsmRefused { hook, message },
+        _ => Error::Object(format!("the verifier refuses {}: {message}", hook.word())),
+    }
 }
 
 fn lsm(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut Lsm, Error> {

@@ -224,8 +224,19 @@ pub(crate) fn map_by_id(id: u32) -> io::Result<OwnedFd> {
 pub(crate) fn link_exists(id: u32) -> io::Result<bool> {
     let mut attr = new_attr();
     attr.__bindgen_anon_6.__bindgen_anon_1.link_id = id;
-    // SAFETY: no pointers in this command.
-    match unsafe { bpf_fd(bpf_cmd::BPF_LINK_GET_FD_BY_ID, &mut attr) } {
+    exists(bpf_cmd::BPF_LINK_GET_FD_BY_ID, &mut attr)
+}
+
+/// Whether a program with this id exists.
+pub(crate) fn program_exists(id: u32) -> io::Result<bool> {
+    let mut attr = new_attr();
+    attr.__bindgen_anon_6.__bindgen_anon_1.prog_id = id;
+    exists(bpf_cmd::BPF_PROG_GET_FD_BY_ID, &mut attr)
+}
+
+fn exists(get_by_id: bpf_cmd, attr: &mut bpf_attr) -> io::Result<bool> {
+    // SAFETY: no pointers in these commands, and they return a descriptor.
+    match unsafe { bpf_fd(get_by_id, attr) } {
         Ok(_) => Ok(true),
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
         Err(error) => Err(error),

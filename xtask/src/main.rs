@@ -1,8 +1,14 @@
 //! `cargo xtask`: every task of the repository is a verb of this program.
 #![forbid(unsafe_code)]
 
+mod ci;
 mod codegen;
+mod demo;
 mod process;
+mod report;
+mod setup;
+mod test;
+mod tidy;
 mod vm;
 mod workspace;
 
@@ -18,16 +24,32 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Writes the generated files anew.
-    Codegen(codegen::Args),
+    /// Installs what the other verbs need; they do it by themselves, too.
+    Setup,
+    /// Plays a small attack and shows what the kernel allowed and denied.
+    Demo(demo::Args),
+    /// Runs every test, on this machine and in virtual ones.
+    Test,
+    /// Runs every check that a change must pass.
+    Ci,
     /// Runs commands and tests in a virtual machine whose kernel enforces.
     #[command(subcommand)]
     Vm(vm::Verb),
+    /// Writes the generated files anew.
+    Codegen(codegen::Args),
+    /// Checks the rules of the repository that no compiler checks.
+    Tidy,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    let done = |()| ExitCode::SUCCESS;
     match Cli::parse().verb {
-        Verb::Codegen(args) => codegen::run(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Setup => setup::ensure(setup::Purpose::Ci).map(done),
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Test => test::run(),
+        Verb::Ci => Ok(ci::run()),
         Verb::Vm(verb) => vm::run(&verb),
+        Verb::Codegen(args) => codegen::run(&args).map(done),
+        Verb::Tidy => tidy::run().map(done),
     }
 }

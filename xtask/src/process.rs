@@ -1,17 +1,29 @@
 //! Running other programs: what was run is named in every error.
 
 use anyhow::{Context, Result, bail};
-use std::env;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
+use std::{env, io};
 
-/// Runs a command whose output belongs on the user's screen; its failure is an error.
+/// Runs a command whose output belongs on the user's screen, but not among results: it goes to stderr. Its
+/// failure is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("cannot start {}", line(command)))?;
+    let started = command.stdin(Stdio::null()).stdout(io::stderr()).status();
+    let status = started.with_context(|| format!("cannot start {}", line(command)))?;
     if !status.success() {
         bail!("{} ended with {status}", line(command));
     }
     Ok(())
+}
+
+/// Runs a command in place of this program: its output and its status are the result.
+pub(crate) fn status(command: &mut Command) -> Result<ExitCode> {
+    let status = command.status().with_context(|| format!("cannot start {}", line(command)))?;
+    // As shells do it: a program that a signal ended has the signal's number and 128.
+    let signal = status.signal().map_or(1, |signal| 128 + signal);
+    Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(signal)).unwrap_or(1)))
 }
 
 /// Runs a command in silence; its whole output is shown only when it fails.
@@ -52,7 +64,6 @@ pub(crate) fn tool(program: &str) -> Command {
 /// True if this process is root.
 pub(crate) fn is_root() -> bool {
     // The owner of /proc/self is the effective user: no unsafe call, no extra crate.
-    use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
 }
 

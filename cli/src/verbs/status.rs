@@ -64,10 +64,12 @@ fn print(status: &Status) {
     let classes = status.classes.iter().map(|class| {
         [class.class.clone(), class.posture.word().to_owned(), class.why.clone().unwrap_or_default()]
     });
+    output::line("");
     output::table(["class", "posture", "why"], classes);
     let links = status
         .links
         .iter()
         .map(|link| [link.hook.clone(), link.link_id.to_string(), link.program_id.to_string()]);
+    output::line("");
     output::table(["hook", "link", "program"], links);
 }

@@ -80,6 +80,7 @@ struct RawRequest {
     operations: u32,
     hook: u32,
     side: *const c_void,
+    mount: *const c_void,
 }
 
 /// `struct aegis_answer` of `request.h`.
@@ -116,6 +117,7 @@ pub fn decide(tables: &dyn Tables, request: &Request<'_>) -> Answer {
         operations: request.operations.bits(),
         hook: u32::from(request.hook as u8),
         side: (&raw const side).cast(),
+        mount: std::ptr::null(),
     };
     let mut answer = RawAnswer::default();
     // SAFETY: both structs are laid out as in request.h, `side` outlives the call, and the C code only hands it
@@ -216,9 +218,9 @@ extern "C" fn aegis_host_row(this: *const c_void, index: u32) -> *const Row {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn aegis_host_survivor(this: *const c_void, request: *const RawRequest) -> c_int {
+extern "C" fn aegis_host_survivor(request: *const RawRequest) -> c_int {
     // SAFETY: see above.
-    let (side, request) = unsafe { (side(this), &*request) };
+    let (side, request) = unsafe { (side((*request).side), &*request) };
     c_int::from(side.tables.survives(&request.object, Operations::from_bits_retain(request.operations)))
 }
 

@@ -23,6 +23,16 @@ pub(super) fn host_suite() -> Result<String> {
         .context("/etc/os-release has no VERSION_CODENAME: this is not a Debian or Ubuntu release")
 }
 
+/// Brings the host's lists up to date: an archive forgets the packages that old lists name.
+pub(super) fn refresh() -> Result<()> {
+    if !process::is_root() {
+        bail!(
+            "the image of the virtual machine is made as root: run this once as `sudo -E cargo xtask vm run -- true`"
+        );
+    }
+    process::quiet(Command::new("apt-get").arg("update"))
+}
+
 /// The archive that holds the host's own suite.
 pub(super) fn host_mirror(suite: &str) -> Result<String> {
     let sources = host_sources()?;

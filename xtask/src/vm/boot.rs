@@ -3,8 +3,10 @@
 //! The guest has three disks (root, payload, and a place for `/out`) and three ports besides its console:
 //! `control`, `stdout` and `stderr`. The root is opened as a snapshot: a run leaves no trace in it.
 
-use super::image::Image;
-use super::kernel::Series;
+use super::Job;
+use super::image::{Image, ROOT_PARTITION};
+use super::payload::PAYLOAD;
+use super::root::FIRST_PATH;
 use crate::process;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -16,6 +18,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+/// The ports of the guest, and the sockets behind them.
+const PORTS: [&str; 3] = ["control", "stdout", "stderr"];
+/// File with the kernel's console.
+const CONSOLE: &str = "console";
+/// File behind the guest's third disk.
+const OUT: &str = "out";
 /// How often a machine is looked at while it says nothing.
 const GLANCE: Duration = Duration::from_millis(50);
 /// The most that `/out` can hold; the file is sparse.
@@ -23,21 +31,9 @@ const OUT_BYTES: u64 = 8 << 30;
 /// How much of the console is shown when a machine fails.
 const CONSOLE_LINES: usize = 40;
 
-/// What a machine is made of.
-pub(super) struct Machine<'a> {
-    pub(super) image: &'a Image,
-    pub(super) series: Series,
-    pub(super) lsm: &'a str,
-    pub(super) cmdline: &'a str,
-    pub(super) systemd: bool,
-    pub(super) icount: bool,
-    pub(super) memory: u32,
-    pub(super) timeout: Duration,
-}
-
 /// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// The command ended with this status.
     Exited(u8),
     /// The time was over before the command ended.
@@ -48,7 +44,7 @@ pub(super) enum Ending {
 
 impl Ending {
     /// The status that tells of this ending.
-    pub(super) fn status(self) -> u8 {
+    pub(crate) fn status(self) -> u8 {
         match self {
             Self::Exited(status) => status,
             Self::Hung => super::STATUS_HUNG,
@@ -57,60 +53,65 @@ impl Ending {
     }
 }
 
-/// Boots the machine with a payload, copies what its command writes, and unpacks its `/out` if asked.
+/// Boots a machine that finds its payload in the folder of the run.
 pub(super) fn boot(
-    machine: &Machine,
-    payload: &Path,
-    out: Option<&Path>,
+    job: &Job,
+    image: &Image,
+    folder: &Path,
     stdout: impl Write + Send + 'static,
     stderr: impl Write + Send + 'static,
 ) -> Result<Ending> {
-    let folder = tempfile::Builder::new().prefix("aegis-vm-").tempdir()?;
-    let at = folder.path();
-    let mut disks = vec![(machine.image.root.as_path(), true), (payload, true)];
-    let out_file = at.join("out");
-    if out.is_some() {
-        File::create(&out_file)?.set_len(OUT_BYTES)?;
-        disks.push((&out_file, false));
+    let out = folder.join(OUT);
+    if job.out.is_some() {
+        File::create(&out)?.set_len(OUT_BYTES)?;
     }
-    let ports = ["control", "stdout", "stderr"];
-    let listeners = ports.map(|name| UnixListener::bind(at.join(name)));
-    // QEMU's own complaints come first in the same file.
-    let log = at.join("console");
-    let mut qemu = qemu(machine, at, &disks, &ports, &log);
-    let mut child = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?).spawn()?;
-    let console = File::open(&log)?;
-    let ending = (|| {
-        let [control, out_port, err_port] = listeners.map(|listener| accept(&listener?, &mut child));
-        let pumps = [pump(out_port?, stdout), pump(err_port?, stderr)];
-        let ending = watch(machine, control?, &mut child)?;
-        child.kill()?;
-        for pump in pumps {
-            // A reader that went away, as `head` does, is no failure of the run.
-            let _ = pump.join();
-        }
-        anyhow::Ok(ending)
-    })();
+    let listeners = PORTS.map(|name| UnixListener::bind(folder.join(name)));
+    // What QEMU itself complains of comes first in the same file.
+    let log = File::create(folder.join(CONSOLE))?;
+    let mut console = File::open(folder.join(CONSOLE))?;
+    let mut qemu = qemu(job, image, folder);
+    let qemu = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    let mut child = qemu.spawn().context("cannot start QEMU")?;
+    let followed = follow(job, listeners, &mut child, stdout, stderr);
     // The machine never outlives its run, whatever went wrong.
     let _ = child.kill();
     child.wait()?;
-    let ending = ending.with_context(|| tail(&console))?;
-    match (ending, out) {
-        (Ending::Exited(_), Some(folder)) => unpack(&out_file, folder)?,
-        (Ending::Hung, _) => {
-            let seconds = machine.timeout.as_secs();
-            eprintln!("{}vm: HUNG: the command had not ended after {seconds} s", tail(&console));
+    let ending = followed.with_context(|| tail(&mut console))?;
+    match ending {
+        Ending::Exited(_) => {
+            job.out.map_or(Ok(()), |folder| unpack(&out, folder))?;
         }
-        (Ending::Crashed, _) => {
-            eprintln!("{}vm: CRASHED: the machine stopped before the command ended", tail(&console));
+        Ending::Hung => {
+            let seconds = job.settings.timeout;
+            eprintln!("{}vm: HUNG: the command had not ended after {seconds} s", tail(&mut console));
         }
-        _ => {}
+        Ending::Crashed => {
+            eprintln!("{}vm: CRASHED: the machine stopped before the command ended", tail(&mut console));
+        }
     }
     Ok(ending)
 }
 
-fn qemu(machine: &Machine, at: &Path, disks: &[(&Path, bool)], ports: &[&str], log: &Path) -> Command {
-    let (accel, cpus) = if machine.icount { ("single", "1") } else { ("multi", "2") };
+fn follow(
+    job: &Job,
+    listeners: [io::Result<UnixListener>; 3],
+    child: &mut Child,
+    stdout: impl Write + Send + 'static,
+    stderr: impl Write + Send + 'static,
+) -> Result<Ending> {
+    let [control, out_port, err_port] = listeners.map(|listener| accept(&listener?, child));
+    let pumps = [pump(out_port?, stdout), pump(err_port?, stderr)];
+    let ending = watch(Duration::from_secs(job.settings.timeout), control?, child)?;
+    child.kill()?;
+    for pump in pumps {
+        // A reader that went away, as `head` does, is no failure of the run.
+        let _ = pump.join();
+    }
+    Ok(ending)
+}
+
+fn qemu(job: &Job, image: &Image, folder: &Path) -> Command {
+    let (threads, cpus) = if job.settings.icount { ("single", "1") } else { ("multi", "2") };
     // If this process is killed, the machine goes with it.
     let mut command = Command::new("setpriv");
     command.args([
@@ -122,45 +123,46 @@ fn qemu(machine: &Machine, at: &Path, disks: &[(&Path, bool)], ports: &[&str], l
         "-display",
         "none",
     ]);
-    command.args(["-accel", &format!("tcg,thread={accel},tb-size=512"), "-cpu", "max", "-smp", cpus]);
-    command.args(["-m", &machine.memory.to_string()]);
-    if machine.icount {
+    command.args(["-accel", &format!("tcg,thread={threads},tb-size=512"), "-cpu", "max", "-smp", cpus]);
+    command.args(["-m", &job.settings.memory.to_string()]);
+    if job.settings.icount {
         command.args(["-icount", "shift=0,sleep=off"]);
     }
-    command.arg("-kernel").arg(machine.image.kernel(machine.series)).args(["-append", &cmdline(machine)]);
-    command.args(["-chardev", &format!("file,id=console,append=on,path={}", log.display())]);
+    command.arg("-kernel").arg(image.kernel(job.series)).args(["-append", &cmdline(job)]);
+    command.args(["-chardev", &format!("file,id=console,append=on,path={}", folder.join(CONSOLE).display())]);
     command.args(["-serial", "chardev:console", "-device", "virtio-serial"]);
-    for name in ports {
-        command.args(["-chardev", &format!("socket,id={name},path={}", at.join(name).display())]);
+    for name in PORTS {
+        command.args(["-chardev", &format!("socket,id={name},path={}", folder.join(name).display())]);
         command.args(["-device", &format!("virtserialport,chardev={name},name={name}")]);
     }
     // NVMe and ext4 are built into these kernels: the root needs no module and no initramfs.
     command.args(["-device", "nvme,id=disks,serial=aegis"]);
-    for (number, (path, snapshot)) in disks.iter().enumerate() {
-        let number = number + 1;
-        let snapshot = if *snapshot { "on" } else { "off" };
-        let path = path.display();
-        let drive =
-            format!("file={path},id=disk{number},if=none,format=raw,cache=unsafe,snapshot={snapshot}");
-        command.args([
-            "-drive",
-            &drive,
-            "-device",
-            &format!("nvme-ns,drive=disk{number},bus=disks,nsid={number}"),
-        ]);
+    disk(&mut command, 1, &image.root, "on");
+    disk(&mut command, 2, &folder.join(PAYLOAD), "on");
+    if job.out.is_some() {
+        disk(&mut command, 3, &folder.join(OUT), "off");
     }
     command
 }
 
-fn cmdline(machine: &Machine) -> String {
-    let systemd = if machine.systemd { " systemd.unit=aegis-vm.target" } else { "" };
+/// Adds a disk; on a snapshot the guest's writes are dropped in the end.
+fn disk(command: &mut Command, number: u8, file: &Path, snapshot: &str) {
+    let file = file.display();
+    let drive = format!("file={file},id=disk{number},if=none,format=raw,cache=unsafe,snapshot={snapshot}");
+    command.args([
+        "-drive",
+        &drive,
+        "-device",
+        &format!("nvme-ns,drive=disk{number},bus=disks,nsid={number}"),
+    ]);
+}
+
+fn cmdline(job: &Job) -> String {
+    let systemd = if job.settings.systemd { " systemd.unit=aegis-vm.target" } else { "" };
     format!(
-        "console=ttyS0 quiet panic=-1 oops=panic mitigations=off lsm={} root={} rootfstype=ext4 rw \
-         rootwait init={}{systemd} {}",
-        machine.lsm,
-        super::image::ROOT_PARTITION,
-        super::root::FIRST_PATH,
-        machine.cmdline
+        "console=ttyS0 quiet panic=-1 oops=panic mitigations=off lsm={} root={ROOT_PARTITION} rootfstype=ext4 rw \
+         rootwait init={FIRST_PATH}{systemd} {}",
+        job.settings.lsm, job.settings.cmdline
     )
 }
 
@@ -198,8 +200,8 @@ fn pump(mut port: UnixStream, mut to: impl Write + Send + 'static) -> JoinHandle
 }
 
 /// Follows the control port to the end of the run.
-fn watch(machine: &Machine, control: UnixStream, child: &mut Child) -> Result<Ending> {
-    let deadline = Instant::now() + machine.timeout;
+fn watch(timeout: Duration, control: UnixStream, child: &mut Child) -> Result<Ending> {
+    let deadline = Instant::now() + timeout;
     let lines = lines(control);
     loop {
         match lines.recv_timeout(GLANCE) {
@@ -243,15 +245,12 @@ fn unpack(file: &Path, folder: &Path) -> Result<()> {
     process::quiet(&mut tar).context("the guest's /out did not come back")
 }
 
-fn tail(mut console: &File) -> String {
+fn tail(console: &mut File) -> String {
     let mut bytes = Vec::new();
+    // A console that cannot be read is shown as empty: this text only helps to understand a failure.
     let _ = console.read_to_end(&mut bytes);
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let from = lines.len().saturating_sub(CONSOLE_LINES);
-    let mut text = String::from("vm: the end of the machine's console:\n");
-    for line in lines.iter().skip(from) {
-        text += &format!("  | {line}\n");
-    }
-    text
+    lines.iter().skip(from).map(|line| format!("vm console: {line}\n")).collect()
 }

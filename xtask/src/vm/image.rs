@@ -69,6 +69,7 @@ fn make(image: &Image, suite: &str) -> Result<()> {
     let work = tempfile::Builder::new().prefix("making-").tempdir_in(&image.cache)?;
     let folder = work.path().join("root");
     fs::create_dir(&folder)?;
+    apt::refresh()?;
     root::make(&folder, suite)?;
     for series in Series::ALL {
         kernel::fetch(series, &image.cache, &folder)?;

@@ -5,121 +5,114 @@
 
 mod apt;
 mod boot;
+mod folder;
 mod image;
 mod kernel;
 mod payload;
 mod root;
+mod run;
+mod test;
 
-use anyhow::{Result, bail};
-use boot::{Ending, Machine};
-use clap::{Args, Subcommand, ValueEnum};
-use kernel::Series;
-use payload::Added;
-use std::io;
-use std::path::PathBuf;
+pub(crate) use boot::Ending;
+pub(crate) use kernel::Series;
+pub(crate) use payload::{Added, aegisbpf};
+pub(crate) use test::{Args as TestArgs, run as test};
+
+use crate::{report, setup};
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Status of a run whose time was over.
 const STATUS_HUNG: u8 = 124;
 /// Status of a run whose machine stopped early.
 const STATUS_CRASHED: u8 = 125;
 
-const RUN_HELP: &str = "The status is that of COMMAND (of several kernels the worst); 124 if the machine hung, \
-125 if it crashed.\n\nIn the guest: aegisbpf, bash, coreutils, util-linux, iproute2, procps and python3; an \
-ext4 file system on a loop device at /scratch; AEGIS_VM=1. COMMAND starts in /root, as root. The machine's \
-files are kept below target/vm; remove that folder to get newer kernels.";
-
 /// The verbs of `vm`.
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     /// Runs a command as root in the guest and passes on its output and status.
-    #[command(after_help = RUN_HELP)]
-    Run(Run),
-}
-
-/// Options of `vm run`.
-#[derive(Args)]
-pub(crate) struct Run {
-    /// Kernel to boot: 6.1, 6.12 or all.
-    #[arg(long, default_value = "6.12", value_parser = kernels)]
-    kernel: Kernels,
-    /// Security modules of the kernel, in order.
-    #[arg(long, value_name = "LIST", default_value = "landlock,lockdown,yama,integrity,bpf")]
-    lsm: String,
-    /// More words for the kernel command line.
-    #[arg(long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
-    cmdline: String,
-    /// Boot systemd and run the command as a service of it.
-    #[arg(long)]
-    systemd: bool,
-    /// Count instructions instead of time: one processor, repeatable.
-    #[arg(long)]
-    icount: bool,
-    /// Seconds until a run counts as hung.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    timeout: u64,
-    /// A file or folder to bring into the guest (default DEST: /root/).
-    #[arg(long, value_name = "PATH[:DEST]", value_parser = payload::added)]
-    add: Vec<Added>,
-    /// Folder that receives the guest's /out.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Memory of the guest in MiB.
-    #[arg(long, value_name = "MB", default_value_t = 2048)]
-    memory: u32,
-    /// The command and its arguments.
-    #[arg(last = true, required = true)]
-    command: Vec<String>,
-}
-
-/// One kernel or all of them.
-#[derive(Clone, Debug)]
-pub(crate) struct Kernels(Vec<Series>);
-
-fn kernels(text: &str) -> Result<Kernels, String> {
-    if text == "all" {
-        return Ok(Kernels(Series::ALL.to_vec()));
-    }
-    Series::from_str(text, false)
-        .map(|series| Kernels(vec![series]))
-        .map_err(|_| "expected 6.1, 6.12 or all".into())
+    #[command(after_help = run::HELP)]
+    Run(run::Args),
+    /// Runs the in-guest tests on every kernel.
+    Test(TestArgs),
 }
 
 /// Runs a verb of `vm`.
 pub(crate) fn run(verb: &Verb) -> Result<ExitCode> {
+    setup::ensure(setup::Purpose::Tests)?;
     match verb {
-        Verb::Run(args) => run_command(args).map(ExitCode::from),
+        Verb::Run(args) => run::run(args).map(ExitCode::from),
+        Verb::Test(args) => test(args).map(|tally| report::conclude(&tally)),
     }
 }
 
-fn run_command(args: &Run) -> Result<u8> {
-    let Kernels(kernels) = &args.kernel;
-    if args.out.is_some() && kernels.len() > 1 {
-        bail!("--out takes the files of one machine: choose one --kernel");
-    }
-    let image = image::ready()?;
-    let payload = tempfile::NamedTempFile::new()?;
-    let added: Vec<Added> = payload::aegisbpf()?.into_iter().chain(args.add.iter().cloned()).collect();
-    payload::pack(payload.path(), &added, &args.command, args.systemd)?;
-    let mut worst = 0;
-    for &series in kernels {
-        if kernels.len() > 1 {
-            eprintln!("vm: kernel {}", series.name());
+/// What a machine is like, beside its kernel.
+#[derive(Args, Clone)]
+pub(crate) struct Settings {
+    /// Security modules of the kernel, in order.
+    #[arg(long, value_name = "LIST", default_value = Self::LSM)]
+    pub(crate) lsm: String,
+    /// More words for the kernel command line.
+    #[arg(long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
+    pub(crate) cmdline: String,
+    /// Boot systemd and run the command as a service of it.
+    #[arg(long)]
+    pub(crate) systemd: bool,
+    /// Count instructions instead of time: one processor, repeatable.
+    #[arg(long)]
+    pub(crate) icount: bool,
+    /// Seconds until a run counts as hung.
+    #[arg(long, value_name = "SECONDS", default_value_t = Self::TIMEOUT)]
+    pub(crate) timeout: u64,
+    /// Memory of the guest in MiB.
+    #[arg(long, value_name = "MB", default_value_t = Self::MEMORY)]
+    pub(crate) memory: u32,
+}
+
+impl Settings {
+    const LSM: &str = "landlock,lockdown,yama,integrity,bpf";
+    const TIMEOUT: u64 = 300;
+    const MEMORY: u32 = 2048;
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lsm: Self::LSM.to_owned(),
+            cmdline: String::new(),
+            systemd: false,
+            icount: false,
+            timeout: Self::TIMEOUT,
+            memory: Self::MEMORY,
         }
-        let machine = Machine {
-            image: &image,
-            series,
-            lsm: &args.lsm,
-            cmdline: &args.cmdline,
-            systemd: args.systemd,
-            icount: args.icount,
-            memory: args.memory,
-            timeout: Duration::from_secs(args.timeout),
-        };
-        let ending: Ending =
-            boot::boot(&machine, payload.path(), args.out.as_deref(), io::stdout(), io::stderr())?;
-        worst = worst.max(ending.status());
     }
-    Ok(worst)
+}
+
+/// One run: a machine, what is brought into it, and what it does.
+pub(crate) struct Job<'a> {
+    /// The kernel.
+    pub(crate) series: Series,
+    /// The machine.
+    pub(crate) settings: &'a Settings,
+    /// Files brought into the guest.
+    pub(crate) added: &'a [Added],
+    /// What the guest runs.
+    pub(crate) command: &'a [String],
+    /// Where the guest's `/out` goes.
+    pub(crate) out: Option<&'a Path>,
+}
+
+/// Boots a machine for the job, copies what its command writes, and tells how it ended.
+pub(crate) fn perform(
+    job: &Job,
+    stdout: impl Write + Send + 'static,
+    stderr: impl Write + Send + 'static,
+) -> Result<Ending> {
+    let image = image::ready()?;
+    let folder = folder::RunFolder::new()?;
+    payload::pack(folder.path(), job)?;
+    boot::boot(job, &image, folder.path(), stdout, stderr)
 }

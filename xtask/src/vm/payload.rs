@@ -1,5 +1,6 @@
 //! What the host brings into the guest for one run: a tar file on a disk of its own.
 
+use super::Job;
 use crate::{process, workspace};
 use anyhow::{Context, Result};
 use std::fs;
@@ -25,6 +26,8 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
     ("stderr", "/proc/self/fd/2"),
 ];
 
+/// The tar file in the folder of a run.
+pub(super) const PAYLOAD: &str = "payload";
 /// Where the guest's own files are.
 const HOME: &str = "usr/lib/aegis-vm";
 
@@ -59,39 +62,41 @@ pub(crate) fn aegisbpf() -> Result<Option<Added>> {
     Ok(Some(Added { from, to: "/usr/bin/aegisbpf".into() }))
 }
 
-/// Packs everything for a run into a tar file.
-pub(super) fn pack(file: &Path, added: &[Added], command: &[String], systemd: bool) -> Result<()> {
-    let stage = tempfile::tempdir()?;
-    let home = stage.path().join(HOME);
-    fs::create_dir_all(&home)?;
-    for (name, text) in FILES {
-        fs::write(home.join(name), text)?;
-    }
+/// Packs everything for a run into the folder of the run.
+pub(super) fn pack(folder: &Path, job: &Job) -> Result<()> {
+    let stage = folder.join("stage");
+    let home = stage.join(HOME);
+    write_all(&home, FILES)?;
     process::quiet(Command::new("chmod").arg("755").arg(home.join("init")))?;
-    let words: Vec<u8> = command.iter().flat_map(|word| word.bytes().chain([0])).collect();
+    let words: Vec<u8> = job.command.iter().flat_map(|word| word.bytes().chain([0])).collect();
     fs::write(home.join("command"), words)?;
-    let devices = stage.path().join("dev");
+    if job.settings.systemd {
+        fs::write(home.join("systemd"), "")?;
+        write_all(&stage.join("etc/systemd/system"), UNITS)?;
+    }
+    let devices = stage.join("dev");
     fs::create_dir(&devices)?;
     for (name, target) in DEVICE_LINKS {
         symlink(target, devices.join(name))?;
     }
-    if systemd {
-        fs::write(home.join("systemd"), "")?;
-        let units = stage.path().join("etc/systemd/system");
-        fs::create_dir_all(&units)?;
-        for (name, text) in UNITS {
-            fs::write(units.join(name), text)?;
-        }
-    }
-    for Added { from, to } in added {
-        let to = stage.path().join(to.strip_prefix("/").unwrap_or(to));
-        fs::create_dir_all(to.parent().unwrap_or(stage.path()))?;
+    for Added { from, to } in job.added {
+        let to = stage.join(to.strip_prefix("/").unwrap_or(to));
+        fs::create_dir_all(to.parent().unwrap_or(&stage))?;
         process::quiet(Command::new("cp").arg("-aLT").arg(from).arg(&to))
             .with_context(|| format!("cannot add {}", from.display()))?;
     }
     let mut tar = Command::new("tar");
-    tar.args(["--create", "--owner=0", "--group=0", "--file"]).arg(file).arg("--directory").arg(stage.path());
-    process::quiet(tar.arg("."))
+    tar.args(["--create", "--owner=0", "--group=0", "--file"]).arg(folder.join(PAYLOAD));
+    process::quiet(tar.arg("--directory").arg(&stage).arg("."))?;
+    fs::remove_dir_all(stage).context("cannot remove the stage of the payload")
+}
+
+fn write_all(folder: &Path, files: &[(&str, &str)]) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for (name, text) in files {
+        fs::write(folder.join(name), text)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::apt;
 use crate::process;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 
@@ -72,11 +72,6 @@ pub(super) fn recipe() -> String {
 
 /// Makes the root file system in an empty folder.
 pub(super) fn make(folder: &Path, suite: &str) -> Result<()> {
-    if !process::is_root() {
-        bail!(
-            "making the image of the virtual machine needs root: run this once as `sudo -E cargo xtask vm run -- true`"
-        );
-    }
     let include = format!("--include={}", PACKAGES.join(","));
     let mirror = apt::host_mirror(suite)?;
     let mut debootstrap = process::tool("debootstrap");
