@@ -107,7 +107,9 @@ static __always_inline void send(const struct aegis_request *request, const stru
 
 static __always_inline void prove(const struct aegis_request *request, const struct aegis_answer *answer)
 {
-	struct aegis_proof *proof = bpf_map_lookup_elem(&proofs, &request->hook);
+	/* On the stack: kernels up to 6.1 take keys from nowhere else in a function of its own. */
+	uint32_t hook = request->hook;
+	struct aegis_proof *proof = bpf_map_lookup_elem(&proofs, &hook);
 
 	/* Other hooks are passed on the way to the one that is being proven: they answer "allow, none". */
 	if (!proof || answer->reason == AEGIS_REASON_NONE)
