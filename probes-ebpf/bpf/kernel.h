@@ -45,6 +45,8 @@ static void *(*const bpf_ringbuf_reserve)(void *ring, uint64_t size, uint64_t fl
 static void (*const bpf_ringbuf_submit)(void *data, uint64_t flags) = (void *)132;
 static struct task_struct *(*const bpf_get_current_task_btf)(void) = (void *)158;
 
+static long (*const bpf_loop)(uint32_t times, void *step, void *context, uint64_t flags) = (void *)181;
+
 #define EPERM 1
 #define O_TRUNC 01000
 #define FMODE_READ 1

@@ -15,45 +15,64 @@
 #define NAME_BYTES 256
 #define LAST_NAME (AEGIS_PATH_BYTES - NAME_BYTES)
 
-/* Writes the names from the dentry up to the root of its mount namespace, the last component first. */
+/* A walk from a dentry up to the root of its mount namespace. */
+struct walk {
+	struct aegis_event *event;
+	const struct dentry *dentry;
+	const struct vfsmount *mnt;
+	uint64_t at;
+	uint32_t components;
+	int whole;
+};
+
+enum { GO_ON, STOP };
+
+/* One step of the walk: writes a name, or crosses to where a mount is mounted. */
+static long write_step(uint64_t step, struct walk *walk)
+{
+	const struct dentry *dentry = walk->dentry, *up = READ(dentry, d_parent);
+	const unsigned char *name = READ(dentry, d_name.name);
+	uint64_t at = walk->at;
+	long length;
+
+	if (walk->mnt && dentry == READ(walk->mnt, mnt_root)) {
+		struct mount *mount = (void *)walk->mnt - __builtin_offsetof(struct mount, mnt);
+		struct mount *over = READ(mount, mnt_parent);
+
+		walk->whole = !over || over == mount;
+		walk->dentry = READ(mount, mnt_mountpoint);
+		walk->mnt = &over->mnt;
+		return walk->whole ? STOP : GO_ON;
+	}
+	if (!up || up == dentry) {
+		walk->whole = 1;
+		return STOP;
+	}
+	/* The value that is compared is the one that is used, with no call between: older verifiers lose the bounds
+	 * of what the compiler keeps elsewhere meanwhile. */
+	asm volatile("" : "+r"(at));
+	if (at > LAST_NAME)
+		return STOP;
+	length = bpf_probe_read_kernel_str(walk->event->path + at, NAME_BYTES, name);
+	if (length <= 0 || length > NAME_BYTES)
+		return STOP;
+	walk->at = at + length;
+	walk->components++;
+	walk->dentry = up;
+	return GO_ON;
+}
+
+/* Writes the names from the dentry up, the last component first. The loop is the kernel's own, so that the
+ * verifier looks at one step and not at all sequences of steps. */
 static __always_inline void write_path(struct aegis_event *event, const struct dentry *dentry,
 				       const struct vfsmount *mnt)
 {
-	uint32_t at = 0, components = 0;
-	int whole = 0;
+	struct walk walk = { .event = event, .dentry = dentry, .mnt = mnt };
 
-	for (int step = 0; step < AEGIS_PATH_DEPTH; step++) {
-		const struct dentry *up = READ(dentry, d_parent);
-
-		if (mnt && dentry == READ(mnt, mnt_root)) {
-			/* The top of a mount: go on where it is mounted, without a name of its own. */
-			struct mount *mount = (void *)mnt - __builtin_offsetof(struct mount, mnt);
-			struct mount *over = READ(mount, mnt_parent);
-
-			if (!over || over == mount) {
-				whole = 1;
-				break;
-			}
-			dentry = READ(mount, mnt_mountpoint);
-			mnt = __builtin_preserve_access_index(&over->mnt);
-			continue;
-		}
-		if (!up || up == dentry) {
-			whole = 1;
-			break;
-		}
-		if (at > LAST_NAME)
-			break;
-		long length = bpf_probe_read_kernel_str(event->path + at, NAME_BYTES, READ(dentry, d_name.name));
-		if (length <= 0 || length > NAME_BYTES)
-			break;
-		at += length;
-		components++;
-		dentry = up;
-	}
-	event->path_bytes = at;
-	event->path_components = components;
-	event->flags = whole ? 0 : AEGIS_FLAG_PATH_CUT;
+	bpf_loop(AEGIS_PATH_DEPTH, write_step, &walk, 0);
+	event->path_bytes = walk.at;
+	event->path_components = walk.components;
+	event->flags = walk.whole ? 0 : AEGIS_FLAG_PATH_CUT;
 }
 
 static __always_inline void write_subject(struct aegis_event *event)

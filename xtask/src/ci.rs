@@ -1,4 +1,5 @@
-//! `cargo xtask ci`: every check that a change must pass. All of them run, so that one visit shows everything.
+//! `cargo xtask ci`: every check that a change must pass. All of them run, so that one visit
+//! shows everything.
 
 use crate::report::{self, Tally};
 use crate::{codegen, process, setup, test, tidy, workspace};

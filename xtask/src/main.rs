@@ -12,6 +12,7 @@ mod tidy;
 mod vm;
 mod workspace;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -41,15 +42,23 @@ enum Verb {
     Tidy,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
+fn main() -> ExitCode {
+    run(&Cli::parse().verb).unwrap_or_else(|error| {
+        // Without a backtrace, whatever the environment asks for: these errors say what to do.
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(verb: &Verb) -> Result<ExitCode> {
     let done = |()| ExitCode::SUCCESS;
-    match Cli::parse().verb {
+    match verb {
         Verb::Setup => setup::ensure(setup::Purpose::Ci).map(done),
-        Verb::Demo(args) => demo::run(&args),
+        Verb::Demo(args) => demo::run(args),
         Verb::Test => test::run(),
         Verb::Ci => Ok(ci::run()),
-        Verb::Vm(verb) => vm::run(&verb),
-        Verb::Codegen(args) => codegen::run(&args).map(done),
+        Verb::Vm(verb) => vm::run(verb),
+        Verb::Codegen(args) => codegen::run(args).map(done),
         Verb::Tidy => tidy::run().map(done),
     }
 }

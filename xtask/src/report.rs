@@ -49,8 +49,8 @@ pub(crate) fn conclude(tally: &Tally) -> ExitCode {
     if tally.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Reads the output of test programs that ran at `place` and ended well or not. Skips that are not allowed are
-/// named on stderr.
+/// Reads the output of test programs that ran at `place` and ended well or not. Skips that are not allowed
+/// are named on stderr.
 pub(crate) fn read(output: &str, place: &str, ended_well: bool) -> Result<Tally> {
     let allowed = match fs::read_to_string(workspace::root().join(ALLOWED_SKIPS)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),

@@ -1,5 +1,5 @@
-//! `cargo xtask setup`: what the other verbs need and a fresh machine lacks, from the distribution's packages.
-//! The verbs call this by themselves; when all is there it only looks at the path.
+//! `cargo xtask setup`: what the other verbs need and a fresh machine lacks, from the distribution's
+//! packages. The verbs call this by themselves; when all is there it only looks at the path.
 
 use crate::process;
 use anyhow::{Context, Result, bail};

@@ -27,7 +27,8 @@ pub(super) fn host_suite() -> Result<String> {
 pub(super) fn refresh() -> Result<()> {
     if !process::is_root() {
         bail!(
-            "the image of the virtual machine is made as root: run this once as `sudo -E cargo xtask vm run -- true`"
+            "the image of the virtual machine is made as root: run this once\n  \
+             sudo -E env \"PATH=$PATH\" cargo xtask vm run -- true"
         );
     }
     process::quiet(Command::new("apt-get").arg("update"))

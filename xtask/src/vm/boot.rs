@@ -160,8 +160,8 @@ fn disk(command: &mut Command, number: u8, file: &Path, snapshot: &str) {
 fn cmdline(job: &Job) -> String {
     let systemd = if job.settings.systemd { " systemd.unit=aegis-vm.target" } else { "" };
     format!(
-        "console=ttyS0 quiet panic=-1 oops=panic mitigations=off lsm={} root={ROOT_PARTITION} rootfstype=ext4 rw \
-         rootwait init={FIRST_PATH}{systemd} {}",
+        "console=ttyS0 quiet panic=-1 oops=panic mitigations=off lsm={} root={ROOT_PARTITION} rootwait \
+         rootfstype=ext4 rw init={FIRST_PATH}{systemd} {}",
         job.settings.lsm, job.settings.cmdline
     )
 }

@@ -108,7 +108,8 @@ fn mke2fs(options: &str) -> Command {
     command
 }
 
-/// The end of a master boot record, from byte 440: signature, one Linux partition of that many sectors, magic.
+/// The end of a master boot record, from byte 440: signature, one Linux partition of that many sectors,
+/// magic.
 fn partition_table(sectors: u32) -> [u8; 72] {
     const LINUX: u8 = 0x83;
     const FIRST_SECTOR: u32 = PARTITION_MIB << 11;

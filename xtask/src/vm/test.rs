@@ -17,7 +17,7 @@ const TIMEOUT: u64 = 900;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Where to run: 6.1, 6.12, 6.12-preempt or all.
-    #[arg(long, value_name = "KERNEL", default_value = "all", value_parser = ["6.1", "6.12", "6.12-preempt", "all"])]
+    #[arg(long, default_value = "all", value_parser = ["6.1", "6.12", "6.12-preempt", "all"])]
     kernel: String,
     /// Only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
@@ -77,7 +77,12 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
 
 fn timed(place: &'static str, run: impl FnOnce() -> Result<Tally>) -> Result<Row> {
     let start = Instant::now();
-    Ok(Row { place, tally: run()?, time: start.elapsed() })
+    let mut tally = run()?;
+    if tally == Tally::default() {
+        eprintln!("{place}: no test ran");
+        tally = Tally::BROKEN;
+    }
+    Ok(Row { place, tally, time: start.elapsed() })
 }
 
 fn native(program: &Path, options: &[String]) -> Result<Tally> {
