@@ -29,7 +29,7 @@ pub enum RunError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// Something of the daemon's own failed.
-    #[error("cannot {operation}: {source}")]
+    #[error("cannot {operation}")]
     Own {
         /// What was tried.
         operation: &'static str,

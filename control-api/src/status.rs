@@ -83,6 +83,8 @@ pub struct LinkStatus {
     pub link_id: u32,
     /// The kernel's id of the program.
     pub program_id: u32,
+    /// Runs that the kernel left out because the program was running on that CPU already; must stay 0.
+    pub recursion_misses: u64,
 }
 
 /// Counts since arming, over all CPUs.

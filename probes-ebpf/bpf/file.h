@@ -16,15 +16,39 @@ static __always_inline void identify(struct aegis_object_key *key, const struct 
 	key->inode_generation = READ(inode, i_generation);
 }
 
+/* Hashes a name where it lies. Returns 0, or -1 if it cannot be read. */
+static __always_inline int hash_name(const unsigned char *name, uint32_t length, const uint64_t *key, uint64_t *result)
+{
+	struct aegis_name_hash hash;
+	uint64_t word;
+
+	aegis_name_begin(&hash, key);
+	for (uint32_t at = 0; at < AEGIS_NAME_WORDS * 8; at += 8) {
+		uint32_t left = length - at;
+
+		word = 0;
+		if (left < 8) {
+			if (left && bpf_probe_read_kernel(&word, left, name + at))
+				return -1;
+			*result = aegis_name_end(&hash, word, length);
+			return 0;
+		}
+		if (bpf_probe_read_kernel(&word, sizeof(word), name + at))
+			return -1;
+		aegis_name_word(&hash, word);
+	}
+	return -1;
+}
+
 /* Tries before a name that changes under our eyes counts as unreadable. Each change is a rename that somebody
  * must make, so three in the time of a few reads do not happen by chance. */
 #define NAME_TRIES 3
 
-/* Reads a name in one piece: hash and length must be the same before and after, and so must the directory. */
+/* Reads a name in one piece: the kernel's own hash and length must be the same before and after, and so must the
+ * directory. */
 AEGIS_SUBPROGRAM int aegis_slot_key(const struct aegis_request *request, struct aegis_slot_key *key)
 {
 	const struct aegis_identity *self = bpf_map_lookup_elem(&identity, &first);
-	uint64_t words[AEGIS_NAME_WORDS] = {};
 	const struct dentry *dentry;
 
 	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
@@ -34,20 +58,17 @@ AEGIS_SUBPROGRAM int aegis_slot_key(const struct aegis_request *request, struct 
 	for (int attempt = 0; attempt < NAME_TRIES; attempt++) {
 		uint64_t before = READ(dentry, d_name.hash_len);
 		uint32_t length = before >> 32;
-		const struct inode *parent;
+		uint64_t hash;
 
 		if (!length || length > AEGIS_NAME_MAX)
 			return -1;
-		if (bpf_probe_read_kernel(words, length, READ(dentry, d_name.name)))
+		if (hash_name(READ(dentry, d_name.name), length, self->name_key, &hash))
 			continue;
-		parent = READ(READ(dentry, d_parent), d_inode);
-		if (READ(dentry, d_name.hash_len) != before || READ(parent, i_ino) != request->parent.ino) {
-			/* A shorter name needs zeros behind it. */
-			__builtin_memset(words, 0, sizeof(words));
+		if (READ(dentry, d_name.hash_len) != before ||
+		    READ(READ(READ(dentry, d_parent), d_inode), i_ino) != request->parent.ino)
 			continue;
-		}
 		key->parent = request->parent;
-		key->name_hash = aegis_name_hash(self->name_key, words, length);
+		key->name_hash = hash;
 		return 0;
 	}
 	return -1;

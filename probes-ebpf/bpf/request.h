@@ -45,39 +45,41 @@ struct aegis_answer {
 		v2 += v1; v1 = AEGIS_ROTATE(v1, 17); v1 ^= v2; v2 = AEGIS_ROTATE(v2, 32);                      \
 	} while (0)
 
-/* Longest name of a file. */
+/* Longest name of a file, and how many words that is with the last one, which is never whole. */
 #define AEGIS_NAME_MAX 255
 #define AEGIS_NAME_WORDS 32
 
-/* SipHash-1-3 of a name. `words` holds the name and zeros after it, up to the end of its last word. The length
- * goes into the last block, as in the published algorithm, so "a" and "a\0" differ. A name whose length is a
- * multiple of 8 is followed by a block that has nothing but the length. */
-static __always_inline uint64_t aegis_name_hash(const uint64_t *key, const uint64_t *words, uint32_t length)
-{
-	uint64_t v0 = key[0] ^ 0x736f6d6570736575ULL;
-	uint64_t v1 = key[1] ^ 0x646f72616e646f6dULL;
-	uint64_t v2 = key[0] ^ 0x6c7967656e657261ULL;
-	uint64_t v3 = key[1] ^ 0x7465646279746573ULL;
-	uint64_t last = (uint64_t)length << 56;
-	uint32_t whole = length / 8;
+/* SipHash-1-3 of a name, word by word, so that the kernel needs no room for the name. */
+struct aegis_name_hash {
+	uint64_t v0, v1, v2, v3;
+};
 
-	for (uint32_t i = 0; i < AEGIS_NAME_WORDS; i++) {
-		if (i >= whole)
-			break;
-		v3 ^= words[i];
-		AEGIS_SIP_ROUND(v0, v1, v2, v3);
-		v0 ^= words[i];
-	}
-	if (whole < AEGIS_NAME_WORDS && length % 8)
-		last |= words[whole];
-	v3 ^= last;
-	AEGIS_SIP_ROUND(v0, v1, v2, v3);
-	v0 ^= last;
-	v2 ^= 0xff;
-	AEGIS_SIP_ROUND(v0, v1, v2, v3);
-	AEGIS_SIP_ROUND(v0, v1, v2, v3);
-	AEGIS_SIP_ROUND(v0, v1, v2, v3);
-	return v0 ^ v1 ^ v2 ^ v3;
+static __always_inline void aegis_name_begin(struct aegis_name_hash *hash, const uint64_t *key)
+{
+	hash->v0 = key[0] ^ 0x736f6d6570736575ULL;
+	hash->v1 = key[1] ^ 0x646f72616e646f6dULL;
+	hash->v2 = key[0] ^ 0x6c7967656e657261ULL;
+	hash->v3 = key[1] ^ 0x7465646279746573ULL;
+}
+
+/* Eight bytes of the name. */
+static __always_inline void aegis_name_word(struct aegis_name_hash *hash, uint64_t word)
+{
+	hash->v3 ^= word;
+	AEGIS_SIP_ROUND(hash->v0, hash->v1, hash->v2, hash->v3);
+	hash->v0 ^= word;
+}
+
+/* The bytes that are left, at most seven, with zeros above them. The length goes into the last block, as in the
+ * published algorithm: a name whose length is a multiple of 8 ends in a block that has nothing else. */
+static __always_inline uint64_t aegis_name_end(struct aegis_name_hash *hash, uint64_t rest, uint32_t length)
+{
+	aegis_name_word(hash, rest | (uint64_t)length << 56);
+	hash->v2 ^= 0xff;
+	AEGIS_SIP_ROUND(hash->v0, hash->v1, hash->v2, hash->v3);
+	AEGIS_SIP_ROUND(hash->v0, hash->v1, hash->v2, hash->v3);
+	AEGIS_SIP_ROUND(hash->v0, hash->v1, hash->v2, hash->v3);
+	return hash->v0 ^ hash->v1 ^ hash->v2 ^ hash->v3;
 }
 
 #endif

@@ -47,5 +47,10 @@ void aegis_host_decide(const struct aegis_request *request, struct aegis_answer 
 
 uint64_t aegis_host_name_hash(const uint64_t *key, const uint64_t *words, uint32_t length)
 {
-	return aegis_name_hash(key, words, length);
+	struct aegis_name_hash hash;
+
+	aegis_name_begin(&hash, key);
+	for (uint32_t i = 0; i < length / 8; i++)
+		aegis_name_word(&hash, words[i]);
+	return aegis_name_end(&hash, length % 8 ? words[length / 8] : 0, length);
 }

@@ -6,7 +6,7 @@ use crate::object::{open_map, read_identity};
 use crate::pins::{Lock, PinDir};
 use crate::sys;
 use aegis_kernel_abi::{ABI_VERSION, Active, Counters, GenerationInfo, HOOKS, Hook};
-use aya_obj::generated::{bpf_link_info, bpf_map_info};
+use aya_obj::generated::{bpf_link_info, bpf_map_info, bpf_prog_info};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 use zerocopy::FromBytes;
@@ -20,6 +20,9 @@ pub struct LinkInfo {
     pub link_id: u32,
     /// The kernel's id of its program.
     pub program_id: u32,
+    /// Runs that the kernel left out because the program was running on that CPU already. Must stay 0: each
+    /// would be a request that nobody decided.
+    pub recursion_misses: u64,
 }
 
 /// What the pins say.
@@ -72,7 +75,10 @@ pub(crate) fn link_info(pins: &PinDir, hook: Hook) -> Result<Option<LinkInfo>, E
     }
     let link = sys::open_pin(&path).map_err(call_path("open", &path))?;
     let info: bpf_link_info = sys::describe(link.as_fd()).map_err(call_path("describe", &path))?;
-    Ok(Some(LinkInfo { hook, link_id: info.id, program_id: info.prog_id }))
+    let program = sys::open_pin(&pins.program(hook)).map_err(call_path("open", &pins.program(hook)))?;
+    let described: bpf_prog_info = sys::describe(program.as_fd()).map_err(call("describe", hook.word()))?;
+    let recursion_misses = described.recursion_misses;
+    Ok(Some(LinkInfo { hook, link_id: info.id, program_id: info.prog_id, recursion_misses }))
 }
 
 /// Sums the counters of all CPUs.

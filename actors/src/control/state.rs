@@ -29,7 +29,7 @@ pub(crate) fn refusal(error: &LoadError) -> Refusal {
         LoadError::Unresolved(_) => RefusalKind::Policy,
         LoadError::Kernel { .. } => RefusalKind::Failed,
     };
-    Refusal { kind, message: error.to_string() }
+    Refusal { kind, message: error.whole() }
 }
 
 #[cfg(test)]

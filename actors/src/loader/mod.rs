@@ -19,13 +19,24 @@ pub enum LoadError {
     #[error("{}", .0.join("\n"))]
     Unresolved(Vec<String>),
     /// The kernel could not do it, or what it did is not what was meant.
-    #[error("{step}: {source}")]
+    #[error("cannot {step}")]
     Kernel {
         /// The step that failed.
         step: &'static str,
         /// Why.
         source: ProbeError,
     },
+}
+
+impl LoadError {
+    /// The error with its causes, in one line each way.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        match self {
+            Self::Unresolved(_) => self.to_string(),
+            Self::Kernel { source, .. } => format!("{self}: {source}"),
+        }
+    }
 }
 
 pub(crate) fn step(step: &'static str) -> impl FnOnce(ProbeError) -> LoadError {

@@ -71,7 +71,7 @@ pub(crate) fn key_of(resolver: &Resolver, path: &Path) -> Result<ObjectKey, Load
     let unreadable =
         |errno: Errno| LoadError::Unresolved(vec![format!("cannot open {}: {errno}", path.display())]);
     let file = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(unreadable)?;
-    let keys = resolver.object_keys(&[file.as_fd()]).map_err(super::step("resolve"))?;
+    let keys = resolver.object_keys(&[file.as_fd()]).map_err(super::step("resolve paths"))?;
     keys.first().copied().ok_or_else(|| unreadable(Errno::NOENT))
 }
 
@@ -101,7 +101,7 @@ fn resolve_batch(
         .flat_map(|found| found.object.iter().chain(found.names.iter().map(|(directory, _)| directory)))
         .map(AsFd::as_fd)
         .collect();
-    let keys = resolver.object_keys(&descriptors).map_err(super::step("resolve"))?;
+    let keys = resolver.object_keys(&descriptors).map_err(super::step("resolve paths"))?;
     let mut keys = keys.into_iter();
     for found in &opened {
         let object = found.object.as_ref().and_then(|_| keys.next());

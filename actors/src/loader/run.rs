@@ -78,7 +78,8 @@ impl Loader {
     pub fn open(settings: LoaderSettings) -> Result<Self, LoadError> {
         let resolver = Resolver::load().map_err(step("load the resolver"))?;
         let probe_settings = Settings { ring_bytes: settings.ring_bytes };
-        let probes = Probes::open(PinDir::new(&settings.bpffs_root), probe_settings).map_err(step("arm"))?;
+        let probes = Probes::open(PinDir::new(&settings.bpffs_root), probe_settings)
+            .map_err(step("arm the probes"))?;
         let mut loader =
             Self { settings, resolver, probes, names: RuleNames::default(), proven: HashMap::new() };
         if let Some(cgroups) = &loader.settings.survival_cgroups {
@@ -131,13 +132,13 @@ impl Loader {
             return Ok(reply);
         }
         for class in classes(Operations::from_bits_retain(wanted.operations)) {
-            self.probes.attach(class).map_err(step("attach"))?;
+            self.probes.attach(class).map_err(step("attach the probes"))?;
         }
-        let staged = self.probes.generations().stage(tables).map_err(step("stage"))?;
+        let staged = self.probes.generations().stage(tables).map_err(step("stage the new generation"))?;
         let generation = staged.info().generation;
         let proven = self.prove(generation)?;
         self.names.put(generation, plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect());
-        self.probes.generations().flip(&staged).map_err(step("flip"))?;
+        self.probes.generations().flip(&staged).map_err(step("flip in the new generation"))?;
         self.proven = proven;
         Ok(reply(generation_status(staged.info()), true))
     }
@@ -156,7 +157,7 @@ impl Loader {
                 && info.serial == wanted.serial
         };
         let Some(info) = info.filter(|info| active > 0 && same(info)) else { return Ok(None) };
-        self.probes.generations().verify(active, &info).map_err(step("read back"))?;
+        self.probes.generations().verify(active, &info).map_err(step("read back the generation in force"))?;
         self.proven = self.prove(active)?;
         Ok(Some(reply(generation_status(&info), false)))
     }
@@ -166,10 +167,10 @@ impl Loader {
         let attached: Vec<Hook> =
             Hook::ALL.iter().copied().filter(|hook| self.probes.is_attached(*hook)).collect();
         if !attached.is_empty() {
-            let mut helper = Helper::start().map_err(step("self-check"))?;
+            let mut helper = Helper::start().map_err(step("prove it by a self-check"))?;
             self.probes
                 .prove(generation, &attached, &mut helper, &self.resolver)
-                .map_err(step("self-check"))?;
+                .map_err(step("prove it by a self-check"))?;
         }
         let now = unix_ns();
         let proof = |class: Class| {
@@ -185,7 +186,7 @@ impl Loader {
         self.proven = match self.verify_active(active).and_then(|()| self.prove(active)) {
             Ok(proven) => proven,
             Err(error) => {
-                let why = error.to_string();
+                let why = error.whole();
                 let attached = |class: &Class| class.hooks().any(|hook| self.probes.is_attached(hook));
                 let not = |class: Class| {
                     (class, if attached(&class) { Proven::Not(why.clone()) } else { Proven::NotAttached })
@@ -198,7 +199,9 @@ impl Loader {
     fn verify_active(&self, active: u32) -> Result<(), LoadError> {
         let generations = self.probes.generations();
         let info = generations.info(active).map_err(step("read the generation in force"))?;
-        info.map_or(Ok(()), |info| generations.verify(active, &info).map_err(step("read back")))
+        info.map_or(Ok(()), |info| {
+            generations.verify(active, &info).map_err(step("read back the generation in force"))
+        })
     }
 
     fn write_survival(&self, cgroups: &[String]) -> Result<(), LoadError> {
@@ -227,7 +230,11 @@ impl Loader {
     /// # Errors
     /// If it cannot be read.
     pub fn generation(&self) -> Result<Option<GenerationStatus>, LoadError> {
-        let info = self.probes.generations().info(self.active_generation()).map_err(step("read"))?;
+        let info = self
+            .probes
+            .generations()
+            .info(self.active_generation())
+            .map_err(step("read the generation in force"))?;
         Ok(info.as_ref().map(generation_status))
     }
 
@@ -236,7 +243,11 @@ impl Loader {
     /// # Errors
     /// If it cannot be read.
     pub fn policy(&self) -> Result<PolicyReply, LoadError> {
-        let rules = self.probes.generations().rule_ids(self.active_generation()).map_err(step("read"))?;
+        let rules = self
+            .probes
+            .generations()
+            .rule_ids(self.active_generation())
+            .map_err(step("read the generation in force"))?;
         Ok(PolicyReply { version: API_VERSION, generation: self.generation()?, rules })
     }
 
@@ -245,7 +256,11 @@ impl Loader {
     /// # Errors
     /// If the generation in force cannot be read.
     pub fn classes(&self) -> Result<Vec<ClassStatus>, LoadError> {
-        let info = self.probes.generations().info(self.active_generation()).map_err(step("read"))?;
+        let info = self
+            .probes
+            .generations()
+            .info(self.active_generation())
+            .map_err(step("read the generation in force"))?;
         let status = |class: &Class| {
             let proven = self.proven.get(class).unwrap_or(&Proven::NotAttached);
             class_status(*class, info.as_ref(), proven)
@@ -286,7 +301,12 @@ fn reply(generation: GenerationStatus, changed: bool) -> ApplyReply {
 /// A link in the words of the API.
 #[must_use]
 pub fn link_status(link: &LinkInfo) -> LinkStatus {
-    LinkStatus { hook: link.hook.word().to_owned(), link_id: link.link_id, program_id: link.program_id }
+    LinkStatus {
+        hook: link.hook.word().to_owned(),
+        link_id: link.link_id,
+        program_id: link.program_id,
+        recursion_misses: link.recursion_misses,
+    }
 }
 
 /// Counters in the words of the API.

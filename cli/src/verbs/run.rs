@@ -63,17 +63,21 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
         },
         socket: common.socket.clone(),
     };
-    tree::run(settings, plan.as_ref()).map_err(|error| failure(&error).into())
+    tree::run(settings, plan.as_ref()).map_err(|error| {
+        let exit = exit_of(&error);
+        let message = format!("{:#}", anyhow::Error::new(error));
+        let remedy = if exit == Exit::NoLsm { format!("\n{}", no_lsm_remedy()) } else { String::new() };
+        Failure::new(exit, message + &remedy).into()
+    })
 }
 
-fn failure(error: &RunError) -> Failure {
-    let message = error.to_string();
+fn exit_of(error: &RunError) -> Exit {
     match error {
-        RunError::Load(LoadError::Unresolved(_)) => Failure::new(Exit::Refused, message),
+        RunError::Load(LoadError::Unresolved(_)) => Exit::Refused,
         RunError::Load(LoadError::Kernel { source: aegis_probes::Error::LsmRefused { .. }, .. }) => {
-            Failure::new(Exit::NoLsm, format!("{message}\n{}", no_lsm_remedy()))
+            Exit::NoLsm
         }
-        _ => Failure::new(Exit::Failed, message),
+        _ => Exit::Failed,
     }
 }
 
