@@ -80,13 +80,23 @@ int aegis_mmap_file(uint64_t *ctx)
 }
 
 /* A mapping of a file on an overlay belongs to the real file below. What the user opened is found in the path,
- * which up to 6.7 is that of the overlay, and beside it from 6.8 on. */
+ * which up to 6.7 is that of the overlay, and beside it from 6.8 on, where the real file is the first part of a
+ * larger struct. The flag that says so has moved between versions; whether a mount and a dentry of one and the
+ * same overlay stand there tells it as surely. */
 static __always_inline const struct dentry *opened_dentry(const struct file *file)
 {
 	const struct backing_file *backing = (const void *)file;
+	const struct super_block *super;
+	const struct dentry *dentry;
+	const struct vfsmount *mnt;
 
-	if (READ(file, f_mode) & FMODE_BACKING && HAS_FIELD(backing, user_path))
-		return READ(backing, user_path.dentry);
+	if (HAS_FIELD(backing, user_path)) {
+		mnt = READ(backing, user_path.mnt);
+		dentry = READ(backing, user_path.dentry);
+		super = READ(dentry, d_sb);
+		if (super && READ(super, s_magic) == OVERLAYFS_SUPER_MAGIC && READ(READ(mnt, mnt_root), d_sb) == super)
+			return dentry;
+	}
 	return READ(file, f_path.dentry);
 }
 

@@ -51,15 +51,16 @@ static long (*const bpf_loop)(uint32_t times, void *step, void *context, uint64_
 #define O_TRUNC 01000
 #define FMODE_READ 1
 #define FMODE_WRITE 2
-#define FMODE_BACKING (1 << 25)
 /* Set in f_flags by the kernel alone when it opens a file to run it (__FMODE_EXEC, include/linux/fs.h). */
 #define F_FLAGS_EXEC 0x20
 #define PROT_EXEC 4
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct super_block {
 	uint32_t s_dev;
+	unsigned long s_magic;
 };
 
 struct inode {
@@ -83,6 +84,7 @@ struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
+	struct super_block *d_sb;
 };
 
 struct vfsmount {
@@ -161,6 +163,9 @@ struct bpf_iter_meta {
 		bpf_probe_read_kernel(&value__, sizeof(value__), &pointer__->field);                   \
 		value__;                                                                                       \
 	})
+
+/* Where a field lies in the running kernel's struct. */
+#define OFFSET_OF(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
 
 /* Whether the running kernel's struct has the field. */
 #define HAS_FIELD(pointer, field) __builtin_preserve_field_info((pointer)->field, 2)

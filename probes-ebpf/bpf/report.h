@@ -36,7 +36,7 @@ static long write_step(uint64_t step, struct walk *walk)
 	long length;
 
 	if (walk->mnt && dentry == READ(walk->mnt, mnt_root)) {
-		struct mount *mount = (void *)walk->mnt - __builtin_offsetof(struct mount, mnt);
+		struct mount *mount = (void *)walk->mnt - OFFSET_OF(struct mount, mnt);
 		struct mount *over = READ(mount, mnt_parent);
 
 		walk->whole = !over || over == mount;

@@ -13,7 +13,7 @@ use zerocopy::IntoBytes;
 
 /// Aligned, as parsers of ELF want it.
 #[repr(C, align(8))]
-struct Aligned<T: ?Sized>(T);
+pub(crate) struct Aligned<T: ?Sized>(pub(crate) T);
 
 static FILE_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/file.bpf.o")));
 static RESOLVE_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/resolve.bpf.o")));

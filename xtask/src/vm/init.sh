@@ -8,6 +8,7 @@ mount_filesystems() {
     # One process for all of them: under emulation every exec is felt.
     mount --all --fstab "$here/fstab"
     ip link set lo up
+    echo aegis-vm >/proc/sys/kernel/hostname
 }
 
 load_modules() {

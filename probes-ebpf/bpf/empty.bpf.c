@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/*
+ * The cheapest probe there can be, for benchmarks: what the real ones cost is told in multiples of it.
+ *
+ * file_open            allows
+ */
+#include "kernel.h"
+
+SEC("lsm/file_open")
+int aegis_empty(uint64_t *ctx)
+{
+	/* allow: it only costs */
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,161 @@
+//! The daemon and its pins: one at a time, honest about itself, and never the reason to be locked out.
+
+use aegis_tests::agent::Agent;
+use aegis_tests::check::{Test, expect, expect_text, trials as trials_of};
+use aegis_tests::outcome::{Outcome, of_command};
+use libtest_mimic::{Failed, Trial};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+
+const TESTS: &[Test] = &[
+    ("second_daemon_is_refused", second_daemon),
+    ("foreign_pins_are_left_alone", foreign_pins),
+    ("terminate_goes_on_enforcing", terminate),
+    ("observe_only_reports", observe),
+    ("survival_list_wins", survival),
+    ("status_without_daemon", status_without_daemon),
+    ("detach_without_daemon", detach_without_daemon),
+    ("detach_ends_the_daemon", detach_with_daemon),
+    ("nothing_armed_is_said", nothing_armed),
+    ("failed_start_leaves_nothing", failed_start),
+];
+
+/// All tests of this file.
+pub(crate) fn trials() -> Vec<Trial> {
+    trials_of("daemon", TESTS)
+}
+
+const FILE: &str = "/scratch/daemon-data";
+
+/// A policy on one file.
+fn policy(mode: &str) -> String {
+    fs::write(FILE, "content\n").expect("a file");
+    format!(
+        "version = 3\nname = \"daemon\"\nmode = \"{mode}\"\n[[rule]]\nid = \"data\"\non = [\"read\"]\npath = \"{FILE}\"\n"
+    )
+}
+
+fn started(options: &[&str], mode: &str) -> Agent {
+    let mut agent = Agent::new("aegis-daemon");
+    let policy = policy(mode);
+    agent.start(&policy, options);
+    agent
+}
+
+fn read() -> Outcome {
+    File::open(FILE).map(drop).into()
+}
+
+fn second_daemon() -> Result<(), Failed> {
+    let agent = started(&["--enforce"], "enforce");
+    let second = agent.run(&["run", "--enforce"]);
+    expect("exit code", second.status.code(), Some(1))?;
+    expect_text("message", &String::from_utf8_lossy(&second.stderr), "another daemon")?;
+    expect("the first goes on", read(), Outcome::Denied)?;
+    expect("the first answers", agent.json(&["status"])["daemon"].is_object(), true)
+}
+
+fn foreign_pins() -> Result<(), Failed> {
+    let agent = Agent::new("aegis-foreign");
+    let pin = format!("{}/deny_inode_map", agent.root());
+    fs::create_dir(agent.root()).expect("a directory");
+    fs::create_dir(&pin).expect("a pin");
+    let output = agent.run(&["run", "--enforce"]);
+    expect("exit code", output.status.code(), Some(1))?;
+    expect_text("message", &String::from_utf8_lossy(&output.stderr), "deny_inode_map")?;
+    let left = Path::new(&pin).exists();
+    let _ = fs::remove_dir(&pin).and_then(|()| fs::remove_dir(agent.root()));
+    expect("what was there", left, true)
+}
+
+fn terminate() -> Result<(), Failed> {
+    let mut agent = started(&["--enforce"], "enforce");
+    expect("armed", read(), Outcome::Denied)?;
+    expect("exit code", agent.terminate().code(), Some(0))?;
+    expect("ended", read(), Outcome::Denied)?;
+    agent.detach();
+    expect("detached", read(), Outcome::Allowed)
+}
+
+fn observe() -> Result<(), Failed> {
+    for (options, mode) in [(&["--observe"][..], "enforce"), (&["--enforce"][..], "observe")] {
+        let agent = started(options, mode);
+        expect("read", read(), Outcome::Allowed)?;
+        let status = agent.json(&["status"]);
+        expect("posture", status["classes"][0]["posture"].as_str(), Some("OBSERVE"))?;
+        let blocks = agent.blocks();
+        let audit = blocks.iter().find(|block| block["rule"] == "data");
+        expect("action", audit.and_then(|audit| audit["action"].as_str()), Some("AUDIT"))?;
+    }
+    Ok(())
+}
+
+/// Nobody can be locked out by a rule on the dynamic loader: everything would stop starting.
+fn survival() -> Result<(), Failed> {
+    let mut agent = Agent::new("aegis-survival");
+    let text = "version = 3\nname = \"mistake\"\n[[rule]]\nid = \"everything\"\non = [\"read\", \"write\", \"exec\"]\n\
+                path = [\"/lib64/ld-linux-x86-64.so.2\", \"/usr/bin/aegisbpf\"]\n";
+    agent.start(text, &["--enforce"]);
+    expect("programs start", of_command(&mut Command::new("true")), Outcome::Allowed)?;
+    let loader = fs::canonicalize("/lib64/ld-linux-x86-64.so.2").expect("the dynamic loader");
+    expect("the loader is read", File::open(&loader).map(drop).into(), Outcome::Allowed)?;
+    // To be used, not to be changed.
+    let written: Outcome = File::options().append(true).open(&loader).map(drop).into();
+    expect("the loader is not written", written, Outcome::Denied)?;
+    let survived = agent.json(&["status"])["counts"]["survived"].as_u64().unwrap_or(0);
+    expect("survived is counted", survived > 0, true)
+}
+
+fn status_without_daemon() -> Result<(), Failed> {
+    let mut agent = started(&["--enforce"], "enforce");
+    let with = agent.json(&["status"]);
+    agent.kill();
+    let without = agent.json(&["status"]);
+    expect("daemon", without["daemon"].is_null(), true)?;
+    for field in ["generation", "links"] {
+        expect(field, &without[field], &with[field])?;
+    }
+    expect("posture", without["classes"][0]["posture"].as_str(), Some("ENFORCE"))?;
+    let rules = agent.json(&["policy", "show"]);
+    expect("rules", rules["rules"][0].as_str(), Some("data"))
+}
+
+fn detach_without_daemon() -> Result<(), Failed> {
+    let mut agent = started(&["--enforce"], "enforce");
+    agent.kill();
+    expect("killed", read(), Outcome::Denied)?;
+    let reply = agent.json(&["detach", "--reason", "test"]);
+    expect("undelivered", reply["undelivered"].as_u64(), Some(1))?;
+    expect("links", reply["links"].as_array().map(Vec::len), Some(3))?;
+    expect("detached", read(), Outcome::Allowed)?;
+    expect("pins", Path::new(&agent.root()).exists(), false)
+}
+
+fn detach_with_daemon() -> Result<(), Failed> {
+    let mut agent = started(&["--enforce"], "enforce");
+    agent.detach();
+    expect("detached", read(), Outcome::Allowed)?;
+    expect("pins", Path::new(&agent.root()).exists(), false)
+}
+
+fn nothing_armed() -> Result<(), Failed> {
+    let agent = Agent::new("aegis-nothing");
+    for words in [&["status"][..], &["policy", "show"], &["detach", "--reason", "test"]] {
+        let output = agent.run(words);
+        expect(words[0], output.status.code(), Some(1))?;
+        expect_text(words[0], &String::from_utf8_lossy(&output.stderr), "nothing is armed")?;
+    }
+    Ok(())
+}
+
+/// A policy that cannot be resolved leaves no probes behind on a host where none were.
+fn failed_start() -> Result<(), Failed> {
+    let agent = Agent::new("aegis-failed");
+    let text = "version = 3\nname = \"bad\"\n[[rule]]\nid = \"gone\"\non = [\"read\"]\npath = \"/no/such/directory/file\"\n";
+    let file = agent.policy(text);
+    let output = agent.run(&["run", "--enforce", "--policy", &file]);
+    expect("exit code", output.status.code(), Some(6))?;
+    expect_text("message", &String::from_utf8_lossy(&output.stderr), "rule gone: /no/such/directory/file")?;
+    expect("pins", Path::new(&agent.root()).exists(), false)
+}

@@ -1,0 +1,27 @@
+//! Enforcement, seen from outside: allow → deny → still denied without a daemon → allow after detach. Runs only
+//! in a machine of its own (`cargo xtask vm test`), as root.
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+mod daemon;
+mod life;
+mod policies;
+
+use libtest_mimic::{Arguments, Trial};
+
+/// Set where anything may be armed.
+const ALLOWED: &str = "AEGIS_VM";
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials: Vec<Trial> =
+        [life::trials(), daemon::trials(), policies::trials()].into_iter().flatten().collect();
+    if std::env::var_os(ALLOWED).is_some() {
+        libtest_mimic::run(&arguments, trials).exit();
+    }
+    eprintln!(
+        "skipped: these tests arm the host they run on; `cargo xtask vm test` runs them in a machine of theirs"
+    );
+    let skipped = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
+    libtest_mimic::run(&arguments, skipped).exit();
+}

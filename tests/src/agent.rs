@@ -1,0 +1,177 @@
+//! The agent under test, as its users run it: the `aegisbpf` on the PATH.
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long the agent may take to start or end: emulated machines are slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One agent with its own pins, socket and policy. Dropping it takes everything down.
+#[derive(Debug)]
+pub struct Agent {
+    name: String,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+impl Agent {
+    /// Names an agent; nothing is started.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), arguments: Vec::new(), child: None }
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        PathBuf::from("/run/aegis-tests").join(&self.name)
+    }
+
+    fn common(&self) -> [String; 4] {
+        let socket = self.directory().join("control.sock").display().to_string();
+        ["--bpffs-root".to_owned(), self.root(), "--socket".to_owned(), socket]
+    }
+
+    /// Where its pins are.
+    #[must_use]
+    pub fn root(&self) -> String {
+        format!("/sys/fs/bpf/{}", self.name)
+    }
+
+    /// A command line of the agent.
+    #[must_use]
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("aegisbpf");
+        command.args(words).args(self.common());
+        command
+    }
+
+    /// Runs a command line to its end.
+    #[must_use]
+    pub fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().expect("aegisbpf is on the PATH")
+    }
+
+    /// Runs one that must succeed, with JSON for an answer.
+    #[must_use]
+    pub fn json(&self, words: &[&str]) -> Value {
+        let output = self.run(&[words, &["-o", "json"]].concat());
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// Writes a policy file and names it.
+    #[must_use]
+    pub fn policy(&self, text: &str) -> String {
+        fs::create_dir_all(self.directory()).expect("a directory for the agent");
+        let path = self.directory().join(format!("policy-{}.toml", text.len()));
+        fs::write(&path, text).expect("a policy file");
+        path.display().to_string()
+    }
+
+    /// Starts the daemon with a policy and waits until it answers.
+    pub fn start(&mut self, policy: &str, options: &[&str]) {
+        let file = self.policy(policy);
+        let words = [&["run", "--policy", &file], options].concat();
+        self.arguments = words.iter().map(|word| (*word).to_owned()).collect();
+        self.start_again();
+    }
+
+    /// Starts the daemon as the last time.
+    pub fn start_again(&mut self) {
+        let log = File::create(self.directory().join("log")).expect("a log file");
+        let words: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        let child = self.command(&words).stdout(Stdio::null()).stderr(log).spawn().expect("aegisbpf starts");
+        self.child = Some(child);
+        let log = || fs::read_to_string(self.directory().join("log")).unwrap_or_default();
+        wait_until("the daemon is ready", || {
+            let log = log();
+            assert!(!log.contains("aegisbpf: "), "the daemon ended: {log}");
+            log.contains("ready")
+        });
+    }
+
+    fn signal(&mut self, signal: Signal) -> ExitStatus {
+        let mut child = self.child.take().expect("a running daemon");
+        let pid = Pid::from_child(&child);
+        kill_process(pid, signal).expect("the daemon can be signalled");
+        child.wait().expect("the daemon ends")
+    }
+
+    /// Kills the daemon.
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Ends the daemon as systemd would.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM)
+    }
+
+    /// Takes everything down.
+    pub fn detach(&mut self) {
+        let output = self.run(&["detach", "--reason", "test"]);
+        assert!(output.status.success(), "detach: {output:?}");
+        if let Some(mut child) = self.child.take() {
+            assert!(child.wait().expect("the daemon ends").success());
+        }
+    }
+
+    /// All records that the daemon has.
+    #[must_use]
+    pub fn events(&self) -> Vec<Value> {
+        let output = self.run(&["events"]);
+        assert!(output.status.success(), "events: {output:?}");
+        let lines = String::from_utf8(output.stdout).expect("UTF-8");
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// The records of decisions.
+    #[must_use]
+    pub fn blocks(&self) -> Vec<Value> {
+        self.events().into_iter().filter(|event| event["type"] == "block").collect()
+    }
+
+    /// Waits until the daemon has read what is in the ring.
+    pub fn settle(&self) {
+        let count = || self.json(&["status"])["counts"]["received"].as_u64();
+        let mut before = None;
+        wait_until("the daemon has read the ring", || {
+            let now = count();
+            std::mem::replace(&mut before, now) == now
+        });
+    }
+
+    /// The ids of the links, by hook.
+    #[must_use]
+    pub fn links(&self) -> Vec<(String, u64)> {
+        let status = self.json(&["status"]);
+        let link = |link: &Value| {
+            (link["hook"].as_str().unwrap_or("").to_owned(), link["link_id"].as_u64().unwrap_or(0))
+        };
+        status["links"].as_array().expect("links").iter().map(link).collect()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = self.run(&["detach", "--reason", "end of test"]);
+    }
+}
+
+/// Waits for something that must come true.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

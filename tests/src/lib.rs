@@ -1,0 +1,9 @@
+//! What the tests in the guest share: the agent under test, the places where files are, the ways in.
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+pub mod agent;
+pub mod check;
+pub mod outcome;
+pub mod place;
+pub mod ways;
