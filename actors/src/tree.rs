@@ -4,12 +4,13 @@
 use crate::clock::unix_ns;
 use crate::control::{Control, serve};
 use crate::loader::{LoadError, Loader, LoaderSettings};
-use crate::ringbuf_reader::{self, Journal, Line, Received, lifecycle};
+use crate::ringbuf_reader::{self, Journal, Line, Reader, Received, lifecycle};
 use aegis_control_api::ApplyReply;
 use aegis_policy::Plan;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -73,38 +74,54 @@ const PRINTED: usize = 4_096;
 /// If the probes cannot be armed, the policy cannot be put in force, or the socket cannot be made. If nothing
 /// was armed before, nothing is left armed.
 pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
-    let own = |operation| move |source| RunError::Own { operation, source };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(own("start"))?;
     let mut loader = Loader::open(settings.loader)?;
     let journal = Journal::default();
     announce(&loader, &journal);
-    let ring = loader
-        .probes()
-        .events()
-        .map_err(|source| LoadError::Kernel { step: "open the event ring", source })?;
-    let printer = printer().map_err(own("start the printer"))?;
-    let mut reader = ringbuf_reader::spawn(ring, loader.names(), journal.clone(), Some(printer))
-        .map_err(own("start the reader of the event ring"))?;
-    if let Some(plan) = plan {
-        match loader.apply(plan) {
-            Ok(reply) => record_applied(&journal, &reply),
-            Err(error) => return Err(give_up(&loader, error)),
-        }
-    }
+    let prepared = prepare(&mut loader, &journal, &settings.socket, &runtime, plan);
+    let (mut control, mut reader) = prepared.map_err(|error| give_up(&loader, error))?;
     let received = Arc::clone(&reader.received);
     let daemon = Arc::new(Daemon { loader: Mutex::new(loader), journal, received, end: Notify::new() });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(own("start"))?;
-    runtime.block_on(answer(&settings.socket, &daemon)).map_err(own("answer on the control socket"))?;
+    tracing::info!(socket = %settings.socket.display(), "ready");
+    runtime.block_on(answer(&mut control, &daemon)).map_err(own("answer on the control socket"))?;
     reader.stop();
     tracing::info!("ended; what is armed goes on deciding");
     Ok(())
 }
 
-async fn answer(socket: &std::path::Path, daemon: &Arc<Daemon>) -> std::io::Result<()> {
+fn own(operation: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
+    move |source| RunError::Own { operation, source }
+}
+
+/// Everything that can fail before the daemon answers, the policy last.
+fn prepare(
+    loader: &mut Loader,
+    journal: &Journal,
+    socket: &Path,
+    runtime: &Runtime,
+    plan: Option<&Plan>,
+) -> Result<(Control, Reader), RunError> {
+    let control = {
+        let _entered = runtime.enter();
+        Control::bind(socket).map_err(own("make the control socket"))?
+    };
+    let ring = loader
+        .probes()
+        .events()
+        .map_err(|source| LoadError::Kernel { step: "open the event ring", source })?;
+    let printer = printer().map_err(own("start the printer"))?;
+    let reader = ringbuf_reader::spawn(ring, loader.names(), journal.clone(), Some(printer))
+        .map_err(own("start the reader of the event ring"))?;
+    if let Some(plan) = plan {
+        record_applied(journal, &loader.apply(plan)?);
+    }
+    Ok((control, reader))
+}
+
+async fn answer(control: &mut Control, daemon: &Arc<Daemon>) -> std::io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut control = Control::bind(socket)?;
-    tracing::info!(socket = %socket.display(), "ready");
     tokio::select! {
-        served = serve(&mut control, Arc::clone(daemon)) => served,
+        served = serve(control, Arc::clone(daemon)) => served,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
         () = daemon.end.notified() => {
@@ -134,15 +151,15 @@ pub(crate) fn record_applied(journal: &Journal, reply: &ApplyReply) {
     journal.push(&lifecycle(unix_ns(), what, generation.generation, &generation.policy));
 }
 
-/// A daemon that armed the probes and has no policy for them leaves nothing behind. One that adopted them leaves
+/// A daemon that armed the probes and cannot go on leaves nothing behind. One that adopted them leaves
 /// them as they were.
-fn give_up(loader: &Loader, error: LoadError) -> RunError {
+fn give_up(loader: &Loader, error: RunError) -> RunError {
     if !loader.adopted()
         && let Err(left) = loader.detach()
     {
         tracing::error!(error = %left, "the probes are loaded but nothing is in force; take them down with `detach`");
     }
-    error.into()
+    error
 }
 
 /// The thread that writes lines to standard output, at its own pace.

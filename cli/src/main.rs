@@ -87,10 +87,20 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
 
 fn ending(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return Exit::Ok.into() };
-    let exit = error.downcast_ref::<Failure>().map_or(Exit::Failed, |failure| failure.exit);
+    let exit = error.downcast_ref::<Failure>().map_or_else(|| exit_of(&error), |failure| failure.exit);
     let message = format!("{error:#}");
     if !message.is_empty() {
         output::complain(&message);
     }
     exit.into()
+}
+
+/// An error without an exit code of its own: not permitted if that is at its bottom.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    let denied = |cause: &(dyn std::error::Error + 'static)| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+    };
+    if error.chain().any(denied) { Exit::NotPermitted } else { Exit::Failed }
 }

@@ -44,10 +44,9 @@ static long write_step(uint64_t step, struct walk *walk)
 		walk->mnt = &over->mnt;
 		return walk->whole ? STOP : GO_ON;
 	}
-	if (!up || up == dentry) {
-		walk->whole = 1;
+	/* The root of a file system by no known mount: what is above it is missing from the path. */
+	if (!up || up == dentry)
 		return STOP;
-	}
 	/* The value that is compared is the one that is used, with no call between: older verifiers lose the bounds
 	 * of what the compiler keeps elsewhere meanwhile. */
 	asm volatile("" : "+r"(at));

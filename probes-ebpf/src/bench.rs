@@ -25,8 +25,7 @@ pub struct Empty {
 pub fn attach_empty() -> Result<Empty, Error> {
     let failed = |error: &dyn std::error::Error| Error::Object(whole(error));
     let btf = kernel_btf()?;
-    let mut ebpf =
-        EbpfLoader::new().btf(Some(&btf)).load(&EMPTY_OBJECT.0).map_err(|error| failed(&error))?;
+    let mut ebpf = EbpfLoader::new().btf(Some(&btf)).load(&EMPTY_OBJECT.0).map_err(|error| failed(&error))?;
     let program =
         ebpf.program_mut(PROGRAM).ok_or_else(|| Error::Object(format!("it has no program {PROGRAM}")))?;
     let program: &mut Lsm = program.try_into().map_err(|error: ProgramError| failed(&error))?;

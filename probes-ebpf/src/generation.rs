@@ -144,6 +144,8 @@ impl Generations {
         let generation = self.active().generation.wrapping_add(1);
         let bank = generation % BANKS;
         let tables = tables.stamped(generation);
+        // A daemon that died right after a flip may not have waited for decisions under the old generation.
+        self.wait(bank)?;
         self.objects.place(bank, filled(hash::<InodeNumber, Entry>("objects"), &tables.objects)?.as_fd())?;
         self.slots.place(bank, filled(hash::<SlotKey, Entry>("slots"), &tables.slots)?.as_fd())?;
         self.rows.place(bank, filled(array::<Row>("rows"), &numbered(&tables.rows))?.as_fd())?;

@@ -41,15 +41,19 @@ const BODY_LIMIT: usize = 512 * 1024 * 1024;
 const LINES: usize = 256;
 
 impl Control {
-    /// Binds the socket. Only one daemon can hold the lock of the pins, so a socket that is there is a dead
-    /// daemon's and is replaced.
+    /// Binds the socket. One that a dead daemon left behind is replaced; one that is answered is not.
     ///
     /// # Errors
-    /// If the directory or the socket cannot be made.
+    /// If the directory or the socket cannot be made, or another daemon answers there.
     pub fn bind(path: &Path) -> std::io::Result<Self> {
         use std::os::unix::fs::PermissionsExt;
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)?;
+        }
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            let taken =
+                format!("another daemon answers on {}; name another socket with --socket", path.display());
+            return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, taken));
         }
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

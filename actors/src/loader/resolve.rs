@@ -1,6 +1,6 @@
 //! Finds out what the names of a plan are on this host: object keys of paths, slots, ids of cgroups.
 //!
-//! Paths are opened with `O_PATH`, about a thousand at a time, and the kernel tells the keys of what is open:
+//! Paths are opened with `O_PATH`, some hundreds at a time, and the kernel tells the keys of what is open:
 //! `stat()` would be wrong on some file systems. The last component may be missing; its directory may not.
 
 use super::LoadError;
@@ -17,9 +17,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// Paths that are open at the same time; each needs up to two descriptors, and more where it is a link. Limits
-/// on open files are seldom below 1024; the daemon raises its own to the hard limit.
-const BATCH: usize = 200;
+/// Paths that are open at the same time. Each needs two descriptors, and one more for each link that it goes
+/// through; the usual limit on open files is 1024.
+const BATCH: usize = 250;
 
 /// Links that are followed before a path counts as circular, as in the kernel.
 const MAX_LINKS: usize = 40;

@@ -14,7 +14,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -28,8 +28,20 @@ const OUT: &str = "out";
 const GLANCE: Duration = Duration::from_millis(50);
 /// The most that `/out` can hold; the file is sparse.
 const OUT_BYTES: u64 = 8 << 30;
+/// Status of a command whose reader went away: that of SIGPIPE, which ends such a command elsewhere.
+const STATUS_UNHEARD: u8 = 128 + 13;
 /// How much of the console is shown when a machine fails.
 const CONSOLE_LINES: usize = 40;
+
+/// What can happen in a run.
+enum News {
+    /// The guest wrote a line to its control port.
+    Line(String),
+    /// The control port closed.
+    Silence,
+    /// Nobody takes the command's output any more.
+    Unheard,
+}
 
 /// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,11 +112,13 @@ fn follow(
     stderr: impl Write + Send + 'static,
 ) -> Result<Ending> {
     let [control, out_port, err_port] = listeners.map(|listener| accept(&listener?, child));
-    let pumps = [pump(out_port?, stdout), pump(err_port?, stderr)];
-    let ending = watch(Duration::from_secs(job.settings.timeout), control?, child)?;
+    let (sender, receiver) = channel();
+    let pumps = [pump(out_port?, stdout, sender.clone()), pump(err_port?, stderr, sender.clone())];
+    listen(control?, sender);
+    let ending = watch(Duration::from_secs(job.settings.timeout), &receiver, child)?;
     child.kill()?;
     for pump in pumps {
-        // A reader that went away, as `head` does, is no failure of the run.
+        // It has nothing to tell: what it could not write has ended the run already.
         let _ = pump.join();
     }
     Ok(ending)
@@ -185,27 +199,39 @@ fn accept(listener: &UnixListener, child: &mut Child) -> Result<UnixStream> {
     }
 }
 
-fn pump(mut port: UnixStream, mut to: impl Write + Send + 'static) -> JoinHandle<io::Result<()>> {
+/// Copies what the guest writes; says so when nobody takes it any more.
+fn pump(mut port: UnixStream, mut to: impl Write + Send + 'static, news: Sender<News>) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut buffer = vec![0; 64 << 10];
-        loop {
-            let count = port.read(&mut buffer)?;
-            if count == 0 {
-                return Ok(());
+        while let Ok(count @ 1..) = port.read(&mut buffer) {
+            let bytes = buffer.get(..count).unwrap_or_default();
+            if to.write_all(bytes).and_then(|()| to.flush()).is_err() {
+                // The receiver is gone once the run is over.
+                let _ = news.send(News::Unheard);
+                return;
             }
-            to.write_all(buffer.get(..count).unwrap_or_default())?;
-            to.flush()?;
         }
     })
 }
 
-/// Follows the control port to the end of the run.
-fn watch(timeout: Duration, control: UnixStream, child: &mut Child) -> Result<Ending> {
+/// Reads the control port.
+fn listen(control: UnixStream, news: Sender<News>) {
+    thread::spawn(move || {
+        for line in BufReader::new(control).lines().map_while(Result::ok) {
+            if news.send(News::Line(line)).is_err() {
+                return;
+            }
+        }
+        let _ = news.send(News::Silence);
+    });
+}
+
+/// Follows the run to its end.
+fn watch(timeout: Duration, news: &Receiver<News>, child: &mut Child) -> Result<Ending> {
     let deadline = Instant::now() + timeout;
-    let lines = lines(control);
     loop {
-        match lines.recv_timeout(GLANCE) {
-            Ok(line) => {
+        match news.recv_timeout(GLANCE) {
+            Ok(News::Line(line)) => {
                 if let Some(status) = line.strip_prefix("exit ") {
                     return Ok(Ending::Exited(status.parse().context("the guest told no exit status")?));
                 }
@@ -213,8 +239,9 @@ fn watch(timeout: Duration, control: UnixStream, child: &mut Child) -> Result<En
                     eprintln!("vm: the guest says: {line}");
                 }
             }
-            Err(RecvTimeoutError::Disconnected) => return Ok(Ending::Crashed),
-            Err(RecvTimeoutError::Timeout) => {}
+            Ok(News::Unheard) => return Ok(Ending::Exited(STATUS_UNHEARD)),
+            Ok(News::Silence) => return Ok(Ending::Crashed),
+            Err(_) => {}
         }
         if Instant::now() > deadline {
             return Ok(Ending::Hung);
@@ -224,18 +251,6 @@ fn watch(timeout: Duration, control: UnixStream, child: &mut Child) -> Result<En
             return Ok(Ending::Crashed);
         }
     }
-}
-
-fn lines(control: UnixStream) -> Receiver<String> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        for line in BufReader::new(control).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 fn unpack(file: &Path, folder: &Path) -> Result<()> {

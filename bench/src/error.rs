@@ -1,0 +1,40 @@
+//! What can go wrong while measuring.
+
+use std::io;
+
+/// An error of this program.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A system call failed.
+    #[error("cannot {operation} {object}: {source}")]
+    Call {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        object: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The empty program could not be attached.
+    #[error(transparent)]
+    Probes(#[from] aegis_probes::Error),
+    /// The agent did not do what it was told.
+    #[error("`{command}` failed: {said}")]
+    Agent {
+        /// What it was to do.
+        command: String,
+        /// What it said instead.
+        said: String,
+    },
+    /// The policy in force does not deny what it must: measuring it would mean nothing.
+    #[error("{0} can be opened although a rule denies it")]
+    NotDenied(String),
+}
+
+/// Names what was tried, for `map_err`.
+pub(crate) fn call<E: Into<io::Error>>(
+    operation: &'static str,
+    object: impl std::fmt::Display,
+) -> impl FnOnce(E) -> Error {
+    move |source| Error::Call { operation, object: object.to_string(), source: source.into() }
+}
