@@ -83,21 +83,23 @@ int aegis_mmap_file(uint64_t *ctx)
  * which up to 6.7 is that of the overlay, and beside it from 6.8 on, where the real file is the first part of a
  * larger struct. The flag that says so has moved between versions; whether a mount and a dentry of one and the
  * same overlay stand there tells it as surely. */
-static __always_inline const struct dentry *opened_dentry(const struct file *file)
+static __always_inline struct path opened_path(const struct file *file)
 {
 	const struct backing_file *backing = (const void *)file;
 	const struct super_block *super;
-	const struct dentry *dentry;
-	const struct vfsmount *mnt;
+	struct path path;
 
 	if (HAS_FIELD(backing, user_path)) {
-		mnt = READ(backing, user_path.mnt);
-		dentry = READ(backing, user_path.dentry);
-		super = READ(dentry, d_sb);
-		if (super && READ(super, s_magic) == OVERLAYFS_SUPER_MAGIC && READ(READ(mnt, mnt_root), d_sb) == super)
-			return dentry;
+		path.mnt = READ(backing, user_path.mnt);
+		path.dentry = READ(backing, user_path.dentry);
+		super = READ(path.dentry, d_sb);
+		if (super && READ(super, s_magic) == OVERLAYFS_SUPER_MAGIC &&
+		    READ(READ(path.mnt, mnt_root), d_sb) == super)
+			return path;
 	}
-	return READ(file, f_path.dentry);
+	path.mnt = READ(file, f_path.mnt);
+	path.dentry = READ(file, f_path.dentry);
+	return path;
 }
 
 SEC("lsm/file_mprotect")
@@ -105,9 +107,9 @@ int aegis_file_mprotect(uint64_t *ctx)
 {
 	const struct vm_area_struct *area = (const struct vm_area_struct *)ctx[0];
 	uint64_t requested = ctx[1], given = ctx[2];
-	const struct dentry *opened;
 	const struct inode *inode;
 	const struct file *file;
+	struct path opened;
 
 	/* allow: not executable */
 	if (!((requested | given) & PROT_EXEC))
@@ -116,16 +118,14 @@ int aegis_file_mprotect(uint64_t *ctx)
 	/* allow: memory without a file */
 	if (!file)
 		return 0;
-	/* deny: a rule, or an error that a rule could have met */
-	if (file_denied(file, AEGIS_OPERATION_MAP_EXEC, AEGIS_HOOK_FILE_MPROTECT))
+	opened = opened_path(file);
+	inode = READ(opened.dentry, d_inode);
+	/* deny: a rule on the overlay's file, or an error that a rule could have met */
+	if (inode != READ(file, f_inode) &&
+	    inode_denied(inode, opened.dentry, opened.mnt, AEGIS_OPERATION_MAP_EXEC, AEGIS_HOOK_FILE_MPROTECT))
 		return -EPERM;
-	opened = opened_dentry(file);
-	inode = READ(opened, d_inode);
-	/* allow: no rule speaks against it, and it is the file that was opened */
-	if (inode == READ(file, f_inode))
-		return 0;
-	/* deny: a rule on the overlay's file */
-	if (inode_denied(inode, opened, NULL, AEGIS_OPERATION_MAP_EXEC, AEGIS_HOOK_FILE_MPROTECT))
+	/* deny: the same for the file itself */
+	if (file_denied(file, AEGIS_OPERATION_MAP_EXEC, AEGIS_HOOK_FILE_MPROTECT))
 		return -EPERM;
 	/* allow: no rule speaks against either */
 	return 0;

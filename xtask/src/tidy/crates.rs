@@ -32,7 +32,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
 /// What every crate below `sinks/` may use.
 const SINKS: &[&str] = &[PLUGIN_API];
 /// These look at the product from outside and may use any of it.
-const OUTSIDE: &[&str] = &["aegis-tests", "xtask"];
+const OUTSIDE: &[&str] = &["aegis-bench", "aegis-tests", "xtask"];
 
 /// Foreign crates that only some folders may use.
 const EXCLUSIVE: &[(&str, &[&str])] = &[

@@ -9,7 +9,7 @@ const MOST_PROBE_LINES: usize = 300;
 const GENERATED: &[&str] = &["probes-ebpf/bpf/abi.h"];
 
 /// Code that is not part of the product.
-const NOT_PRODUCT: &[&str] = &["chaos", "fuzz", "tests", "xtask"];
+const NOT_PRODUCT: &[&str] = &["bench", "chaos", "fuzz", "tests", "xtask"];
 
 /// A word that only some folders may use.
 struct Reserved {
