@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod control;
+pub mod host;
 pub mod loader;
 pub mod ringbuf_reader;
 pub mod tree;

@@ -54,7 +54,8 @@ impl Scene {
         for rule in 0..rules {
             let path = ruled(rule);
             // Writing to a String cannot fail.
-            let _ = write!(text, "[[rule]]\nid = \"{rule}\"\non = [\"read\"]\npath = \"{}\"\n", path.display());
+            let _ =
+                write!(text, "[[rule]]\nid = \"{rule}\"\non = [\"read\"]\npath = \"{}\"\n", path.display());
         }
         let path = Path::new(BASE).join("policy.toml");
         fs::write(&path, text).map_err(call("write", path.display()))?;

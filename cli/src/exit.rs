@@ -23,6 +23,23 @@ pub(crate) enum Exit {
     NoLsm = 7,
 }
 
+impl Exit {
+    const ALL: [Self; 7] = [
+        Self::Ok,
+        Self::Failed,
+        Self::NotPermitted,
+        Self::Unreachable,
+        Self::Degraded,
+        Self::Refused,
+        Self::NoLsm,
+    ];
+
+    /// The meaning of a code, as another run of this program ended with it.
+    pub(crate) fn from_code(code: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|exit| *exit as i32 == code)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -59,10 +59,10 @@ enum Verb {
 fn main() -> ExitCode {
     // The two faces of the self-check's helper process come before everything else: it must not print.
     match std::env::args().nth(1).as_deref() {
-        Some(aegis_probes::HELPER_ARGUMENT) => {
-            return ending(aegis_probes::helper_main().map_err(Into::into));
+        Some(aegis_actors::host::HELPER_ARGUMENT) => {
+            return ending(aegis_actors::host::helper_main().map_err(Into::into));
         }
-        Some(aegis_probes::RAN_ARGUMENT) => {
+        Some(aegis_actors::host::RAN_ARGUMENT) => {
             output::line("0");
             return Exit::Ok.into();
         }

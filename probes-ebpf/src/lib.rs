@@ -20,6 +20,8 @@ mod self_check;
 mod sys;
 mod tables;
 
+/// The hash of a name in slot keys: the one that the probes compute.
+pub use aegis_decide::name_hash;
 pub use error::Error;
 pub use events::EventRing;
 pub use generation::{Generations, Staged};

@@ -110,24 +110,43 @@ fn is_allowed(allowed: &str, place: &str, test: &str) -> bool {
     })
 }
 
-/// Passes on what is written to it and keeps a copy.
+/// Passes on what is written to it and keeps a copy. With a name, whole lines are passed on with the name before
+/// them, so that several can run at the same time.
 #[derive(Clone, Default)]
-pub(crate) struct Tee(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Tee {
+    copy: Arc<Mutex<Vec<u8>>>,
+    name: Option<&'static str>,
+    line: Vec<u8>,
+}
 
 impl Tee {
+    /// One that puts a name before each line.
+    pub(crate) fn named(name: &'static str) -> Self {
+        Self { name: Some(name), ..Self::default() }
+    }
+
     /// Everything written so far.
     pub(crate) fn text(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn pass_on(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(name) = self.name else { return io::stdout().write_all(bytes) };
+        self.line.extend(bytes);
+        while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.line.drain(..=end).collect();
+            write!(io::stdout(), "{name:<14}{}", String::from_utf8_lossy(&line))?;
+        }
+        Ok(())
     }
 }
 
 impl Write for Tee {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = io::stdout().write(bytes)?;
-        let mut copy = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        copy.extend(bytes.iter().take(count));
-        Ok(count)
+        self.pass_on(bytes)?;
+        self.copy.lock().unwrap_or_else(PoisonError::into_inner).extend(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

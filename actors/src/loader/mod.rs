@@ -29,6 +29,12 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// Whether the kernel refuses LSM programs altogether: nothing can be enforced on this host.
+    #[must_use]
+    pub fn is_lsm_refused(&self) -> bool {
+        matches!(self, Self::Kernel { source: ProbeError::LsmRefused { .. }, .. })
+    }
+
     /// The error with its causes, in one line each way.
     #[must_use]
     pub fn whole(&self) -> String {

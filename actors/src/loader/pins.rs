@@ -6,13 +6,14 @@ use super::{LoadError, step};
 use aegis_control_api::{API_VERSION, DetachReply, PolicyReply, Status};
 use aegis_kernel_abi::Mode;
 use aegis_probes::{Error, EventRing, PinDir, inspect, take_down};
+use std::path::Path;
 
 /// The policy in force.
 ///
 /// # Errors
 /// If nothing is armed there.
-pub fn policy_from_pins(pins: &PinDir) -> Result<PolicyReply, Error> {
-    let found = inspect(pins)?;
+pub fn policy_from_pins(root: &Path) -> Result<PolicyReply, LoadError> {
+    let found = inspect(&PinDir::new(root)).map_err(step("read the pins"))?;
     let generation = found.info.as_ref().map(generation_status);
     Ok(PolicyReply { version: API_VERSION, generation, rules: found.rules })
 }
@@ -21,11 +22,11 @@ pub fn policy_from_pins(pins: &PinDir) -> Result<PolicyReply, Error> {
 ///
 /// # Errors
 /// If nothing is armed there, or a daemon is running after all.
-pub fn status_from_pins(pins: &PinDir) -> Result<Status, LoadError> {
-    let found = inspect(pins).map_err(step("read the pins"))?;
+pub fn status_from_pins(root: &Path) -> Result<Status, LoadError> {
+    let found = inspect(&PinDir::new(root)).map_err(step("read the pins"))?;
     // Adopting changes nothing: the probes are there, and the ring is not read.
     let settings = LoaderSettings {
-        bpffs_root: pins.root().to_owned(),
+        bpffs_root: root.to_owned(),
         mode: Mode::Enforce,
         ring_bytes: 0,
         survival_cgroups: None,
@@ -34,7 +35,7 @@ pub fn status_from_pins(pins: &PinDir) -> Result<Status, LoadError> {
     Ok(Status {
         version: API_VERSION,
         daemon: None,
-        bpffs_root: pins.root().display().to_string(),
+        bpffs_root: root.display().to_string(),
         generation: found.info.as_ref().map(generation_status),
         classes: loader.classes()?,
         links: found.links.iter().map(link_status).collect(),
@@ -46,14 +47,16 @@ pub fn status_from_pins(pins: &PinDir) -> Result<Status, LoadError> {
 ///
 /// # Errors
 /// If nothing is armed there, a daemon is running, or a link lives on.
-pub fn detach_pins(pins: &PinDir) -> Result<DetachReply, Error> {
-    if !pins.root().is_dir() {
-        return Err(Error::NotArmed(pins.root().to_owned()));
+pub fn detach_pins(root: &Path) -> Result<DetachReply, LoadError> {
+    let failed = || step("take down what is armed");
+    if !root.is_dir() {
+        return Err(failed()(Error::NotArmed(root.to_owned())));
     }
-    let lock = pins.lock()?;
+    let pins = PinDir::new(root);
+    let lock = pins.lock().map_err(failed())?;
     // A ring that cannot be read is no reason to stay up.
-    let ring = EventRing::open(pins).ok();
-    let links = take_down(pins, &lock)?;
+    let ring = EventRing::open(&pins).ok();
+    let links = take_down(&pins, &lock).map_err(failed())?;
     let undelivered = ring.map_or(0, |mut ring| {
         let mut count = 0;
         while ring.next(|_| ()).is_some() {

@@ -5,10 +5,9 @@
 
 use super::LoadError;
 use super::state::{Host, Resolution};
-use aegis_decide::name_hash;
 use aegis_kernel_abi::{ObjectKey, SlotKey};
 use aegis_policy::{CgroupRef, Object, Plan};
-use aegis_probes::Resolver;
+use aegis_probes::{Resolver, name_hash};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatfs, openat, readlinkat};
 use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap};

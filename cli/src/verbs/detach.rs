@@ -2,11 +2,10 @@
 
 use crate::Common;
 use crate::client::Client;
-use crate::exit::{Exit, Failure, is_unreachable};
+use crate::exit::is_unreachable;
 use crate::output::{self, Format};
 use aegis_actors::loader::detach_pins;
 use aegis_control_api::{DetachReply, DetachRequest, paths};
-use aegis_probes::PinDir;
 use anyhow::Result;
 use clap::Args;
 
@@ -27,16 +26,7 @@ fn reason(text: &str) -> Result<String, String> {
 pub(crate) fn run(common: &Common, args: &DetachArgs) -> Result<()> {
     let request = DetachRequest { reason: args.reason.clone() };
     let reply: DetachReply = match Client::new(&common.socket).post(paths::DETACH, &request) {
-        Err(error) if is_unreachable(&error) => {
-            detach_pins(&PinDir::new(&common.bpffs_root)).map_err(|error| {
-                let exit = if matches!(error, aegis_probes::Error::NotArmed(_)) {
-                    Exit::Failed
-                } else {
-                    Exit::Degraded
-                };
-                Failure::new(exit, error.to_string())
-            })?
-        }
+        Err(error) if is_unreachable(&error) => detach_pins(&common.bpffs_root)?,
         other => other?,
     };
     if common.output == Format::Json {

@@ -3,8 +3,8 @@
 use crate::Common;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
+use aegis_actors::host::{Capabilities, capabilities};
 use aegis_control_api::{API_VERSION, Posture};
-use aegis_probes::{Capabilities, capabilities};
 use anyhow::Result;
 use serde::Serialize;
 

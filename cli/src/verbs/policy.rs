@@ -151,5 +151,5 @@ fn show(common: &Common, client: &Client) -> Result<()> {
 }
 
 fn from_pins(common: &Common) -> Result<PolicyReply> {
-    Ok(aegis_actors::loader::policy_from_pins(&aegis_probes::PinDir::new(&common.bpffs_root))?)
+    Ok(aegis_actors::loader::policy_from_pins(&common.bpffs_root)?)
 }

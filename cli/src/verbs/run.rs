@@ -3,9 +3,9 @@
 use super::policy::{compile, read_sources};
 use crate::Common;
 use crate::exit::{Exit, Failure};
+use aegis_actors::host::Mode;
 use aegis_actors::loader::{LoadError, LoaderSettings};
 use aegis_actors::tree::{self, RunError, RunSettings};
-use aegis_kernel_abi::Mode;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
@@ -74,9 +74,7 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
 fn exit_of(error: &RunError) -> Exit {
     match error {
         RunError::Load(LoadError::Unresolved(_)) => Exit::Refused,
-        RunError::Load(LoadError::Kernel { source: aegis_probes::Error::LsmRefused { .. }, .. }) => {
-            Exit::NoLsm
-        }
+        RunError::Load(error) if error.is_lsm_refused() => Exit::NoLsm,
         _ => Exit::Failed,
     }
 }

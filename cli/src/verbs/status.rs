@@ -5,7 +5,6 @@ use crate::client::Client;
 use crate::exit::{Exit, Failure, is_unreachable};
 use crate::output::{self, Format};
 use aegis_control_api::{Posture, Status, paths};
-use aegis_probes::PinDir;
 use anyhow::Result;
 
 /// Prints the status; exit code 5 if anything that is attached cannot be proven.
@@ -25,7 +24,7 @@ pub(crate) fn run(common: &Common) -> Result<()> {
 pub(crate) fn read(common: &Common) -> Result<Status> {
     match Client::new(&common.socket).get(paths::STATUS) {
         Err(error) if is_unreachable(&error) => {
-            Ok(aegis_actors::loader::status_from_pins(&PinDir::new(&common.bpffs_root))?)
+            Ok(aegis_actors::loader::status_from_pins(&common.bpffs_root)?)
         }
         other => other,
     }

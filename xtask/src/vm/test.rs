@@ -3,10 +3,11 @@
 use super::{Added, Job, Series, Settings, aegisbpf, perform};
 use crate::report::{self, Tally, Tee};
 use crate::workspace;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = "/usr/bin/aegis-guest-tests";
@@ -67,12 +68,32 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
     } else {
         let added = [aegisbpf()?, Some(Added { from: program, to: PROGRAM.into() })];
         let added: Vec<Added> = added.into_iter().flatten().collect();
-        for place in PLACES.iter().filter(|place| ["all", place.name].contains(&args.kernel.as_str())) {
-            println!("\n== tests on {} ==", place.name);
-            rows.push(timed(place.name, || in_guest(place, &added, &options))?);
-        }
+        let wanted = |place: &&Place| ["all", place.name].contains(&args.kernel.as_str());
+        rows = side_by_side(&PLACES.iter().filter(wanted).collect::<Vec<_>>(), &added, &options)?;
     }
     Ok(summary(&rows))
+}
+
+/// Machines that run at the same time: each emulates its processors in one thread.
+const AT_ONCE: usize = 2;
+
+/// Runs the tests at every place, as many machines at a time as there are processors for.
+fn side_by_side(places: &[&Place], added: &[Added], options: &[String]) -> Result<Vec<Row>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut rows = Vec::new();
+        while let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
+            rows.push(timed(place.name, || in_guest(place, added, options))?);
+        }
+        anyhow::Ok(rows)
+    };
+    let rows: Result<Vec<_>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().map_err(|_| anyhow!("a test run panicked"))?).collect()
+    });
+    let mut rows: Vec<Row> = rows?.into_iter().flatten().collect();
+    rows.sort_by_key(|row| PLACES.iter().position(|place| place.name == row.place));
+    Ok(rows)
 }
 
 fn timed(place: &'static str, run: impl FnOnce() -> Result<Tally>) -> Result<Row> {
@@ -87,7 +108,13 @@ fn timed(place: &'static str, run: impl FnOnce() -> Result<Tally>) -> Result<Row
 
 fn native(program: &Path, options: &[String]) -> Result<Tally> {
     let mut command = Command::new(program);
-    let mut child = command.args(options).stdout(Stdio::piped()).spawn().context("cannot start the tests")?;
+    // What the guest's init says of its machine, the caller says here of this one: anything may be armed.
+    let mut child = command
+        .args(options)
+        .env("AEGIS_VM", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the tests")?;
     let mut tee = Tee::default();
     if let Some(mut stdout) = child.stdout.take() {
         io::copy(&mut stdout, &mut tee)?;
@@ -99,7 +126,7 @@ fn in_guest(place: &Place, added: &[Added], options: &[String]) -> Result<Tally>
     let settings = Settings { cmdline: place.cmdline.to_owned(), timeout: TIMEOUT, ..Settings::default() };
     let command: Vec<String> = std::iter::once(PROGRAM.to_owned()).chain(options.iter().cloned()).collect();
     let job = Job { series: place.series, settings: &settings, added, command: &command, out: None };
-    let tee = Tee::default();
+    let tee = Tee::named(place.name);
     let ending = perform(&job, tee.clone(), io::stderr())?;
     report::read(&tee.text(), place.name, ending.status() == 0)
 }
