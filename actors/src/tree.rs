@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 /// What the command line chooses.
@@ -75,6 +75,8 @@ const PRINTED: usize = 4_096;
 /// was armed before, nothing is left armed.
 pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(own("start"))?;
+    // Before anything is armed: a signal that comes meanwhile is answered once the daemon is ready.
+    let signals = runtime.block_on(Signals::catch()).map_err(own("catch signals"))?;
     let mut loader = Loader::open(settings.loader)?;
     let journal = Journal::default();
     announce(&loader, &journal);
@@ -83,7 +85,7 @@ pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
     let received = Arc::clone(&reader.received);
     let daemon = Arc::new(Daemon { loader: Mutex::new(loader), journal, received, end: Notify::new() });
     tracing::info!(socket = %settings.socket.display(), "ready");
-    runtime.block_on(answer(&mut control, &daemon)).map_err(own("answer on the control socket"))?;
+    runtime.block_on(answer(&mut control, signals, &daemon)).map_err(own("answer on the control socket"))?;
     reader.stop();
     tracing::info!("ended; what is armed goes on deciding");
     Ok(())
@@ -118,12 +120,23 @@ fn prepare(
     Ok((control, reader))
 }
 
-async fn answer(control: &mut Control, daemon: &Arc<Daemon>) -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+/// The signals that end the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    async fn catch() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
+async fn answer(control: &mut Control, mut signals: Signals, daemon: &Arc<Daemon>) -> std::io::Result<()> {
     tokio::select! {
         served = serve(control, Arc::clone(daemon)) => served,
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+        _ = signals.terminate.recv() => Ok(()),
+        _ = signals.interrupt.recv() => Ok(()),
         () = daemon.end.notified() => {
             // The reply to `detach` is still on its way.
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;

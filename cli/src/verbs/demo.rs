@@ -2,7 +2,7 @@
 //!
 //! It plays on the host it is typed on, with its own scratch directory, policy, pins, socket and daemon. What it
 //! makes is gone when it ends, also on an error, Ctrl-C or SIGTERM. Only a kill -9 of the demo itself leaves its
-//! daemon and pins behind; the first line on standard error tells how to take them down.
+//! daemon and pins behind; what it writes to standard error first tells how to take them down.
 
 mod attempt;
 mod daemon;
@@ -66,12 +66,8 @@ impl Play {
         let interrupt = Interrupt::watch()?;
         let scratch = Scratch::make()?;
         let daemon = Daemon::new(common, scratch.directory());
-        output::note(&format!(
-            "demo: files below {}; should it be killed, `aegisbpf detach --reason demo --bpffs-root {}` takes its \
-             pins down",
-            scratch.directory().display(),
-            daemon.root().display()
-        ));
+        output::note(&format!("demo: its files are below {}", scratch.directory().display()));
+        output::note(&format!("demo: if it is killed, this cleans up: {}", daemon.way_down()));
         Ok(Self { daemon, scratch, interrupt, attempts: Vec::new() })
     }
 

@@ -4,11 +4,13 @@ use super::rows::{Denial, Expected, Row};
 use super::scratch::Scratch;
 use aegis_control_api::BlockRecord;
 use anyhow::{Context, Result, bail};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -42,9 +44,6 @@ impl Way {
         }
     }
 }
-
-/// `O_PATH` of include/uapi/asm-generic/fcntl.h.
-const O_PATH: i32 = 0o10_000_000;
 
 /// What the kernel answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,26 +105,38 @@ pub(super) struct Attempt {
     observed: Observed,
     rule: Option<String>,
     reason: Option<String>,
-    /// What the record must say, and of what.
+    /// What the record must say; none if there must be no record.
     #[serde(skip)]
     denial: Option<Denial>,
     #[serde(skip)]
+    trace: Trace,
+}
+
+/// By what the record of an attempt is known.
+#[derive(Debug)]
+struct Trace {
     operation: &'static str,
+    /// The name that the kernel came to in the end, below the scratch directory.
+    object: &'static str,
+    /// When it was made, in nanoseconds since boot.
+    made: RangeInclusive<u64>,
 }
 
 impl Attempt {
     /// Makes an attempt. None if this host has nothing to make it with.
     pub(super) fn make(row: &Row, scratch: &Scratch) -> Result<Option<Self>> {
+        let begun = since_boot();
         let Some((path, observed)) = perform(row.way, &scratch.path(row.name), scratch)? else {
             return Ok(None);
         };
+        let made = begun..=since_boot();
         let (expected, denial) = match row.expected {
             Expected::Allowed => (Observed::Allowed, None),
             Expected::Denied(denial) => (Observed::Refused(EPERM), Some(denial)),
         };
-        let operation = row.way.operation();
-        let (op, rule, reason) = (row.op, None, None);
-        Ok(Some(Self { op, path, expected, observed, rule, reason, denial, operation }))
+        let object = denial.map_or(row.name, |denial| denial.object);
+        let trace = Trace { operation: row.way.operation(), object, made };
+        Ok(Some(Self { op: row.op, path, expected, observed, rule: None, reason: None, denial, trace }))
     }
 
     /// Whether a record is still to come that tells of it.
@@ -133,12 +144,13 @@ impl Attempt {
         self.observed != Observed::Allowed && self.rule.is_none()
     }
 
-    /// Whether a record tells of this attempt: the end of its path is below our directory, which nobody else uses.
+    /// Whether a record tells of this attempt. Nobody else uses the scratch directory, by whose name its path is
+    /// known wherever in the tree of mounts it is seen from.
     pub(super) fn is_told_by(&self, record: &BlockRecord, scratch_name: &str) -> bool {
-        let object = self.denial.map(|denial| format!("/{scratch_name}/{}", denial.object));
         record.verdict == "deny"
-            && object.is_some_and(|object| record.path.ends_with(&object))
-            && record.operations.iter().any(|operation| operation == self.operation)
+            && self.trace.made.contains(&record.boottime_ns)
+            && record.path.ends_with(&format!("/{scratch_name}/{}", self.trace.object))
+            && record.operations.iter().any(|operation| operation == self.trace.operation)
     }
 
     /// Takes over what the kernel gave as rule and reason.
@@ -185,6 +197,13 @@ impl Attempt {
     }
 }
 
+/// Nanoseconds since boot, by the clock of the records.
+fn since_boot() -> u64 {
+    let time = clock_gettime(ClockId::Boottime);
+    let part = |part: i64| u64::try_from(part).unwrap_or(0);
+    part(time.tv_sec).saturating_mul(1_000_000_000).saturating_add(part(time.tv_nsec))
+}
+
 /// Tries it. Returns the path that was used and the kernel's answer.
 fn perform(way: Way, path: &Path, scratch: &Scratch) -> Result<Option<(String, Observed)>> {
     let used = path.display().to_string();
@@ -211,7 +230,7 @@ fn scribble(mut file: File) -> io::Result<()> {
 }
 
 fn by_descriptor(path: &Path) -> Result<(String, Observed)> {
-    let opened = OpenOptions::new().read(true).custom_flags(O_PATH).open(path);
+    let opened = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let place = opened.with_context(|| format!("cannot open {} as a place", path.display()))?;
     let used = PathBuf::from(format!("/proc/self/fd/{}", place.as_raw_fd()));
     let observed = Observed::of(File::open(&used).map(drop), &used)?;

@@ -48,9 +48,11 @@ impl Daemon {
         }
     }
 
-    /// Where its pins are.
-    pub(super) fn root(&self) -> &Path {
-        &self.root
+    /// The command that takes down what it pinned. It names the socket too: without it, the real daemon would be
+    /// asked.
+    pub(super) fn way_down(&self) -> String {
+        let (root, socket) = (self.root.display(), self.socket.display());
+        format!("aegisbpf detach --reason demo --bpffs-root {root} --socket {socket}")
     }
 
     fn client(&self) -> Client {
@@ -164,11 +166,8 @@ impl Drop for Daemon {
             return;
         }
         if let Err(error) = detach_pins(&self.root) {
-            output::note(&format!(
-                "demo: its pins stay behind: {:#}; take them down with `aegisbpf detach --reason demo --bpffs-root {}`",
-                anyhow::Error::new(error),
-                self.root.display()
-            ));
+            let error = anyhow::Error::new(error);
+            output::note(&format!("demo: its pins stay: {error:#}; try: {}", self.way_down()));
         }
     }
 }

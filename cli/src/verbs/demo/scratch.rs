@@ -9,7 +9,7 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The directory; removed when dropped.
 #[derive(Debug)]
@@ -52,6 +52,7 @@ impl Scratch {
         let mut scratch = Self { directory, loader: None };
         scratch.fill().with_context(|| format!("cannot fill {}", scratch.directory.display()))?;
         Command::new(scratch.path(PROGRAM))
+            .stdout(Stdio::null())
             .status()
             .with_context(|| format!("cannot run programs below {}", place.display()))?;
         scratch.loader = interpreter(&fs::read(scratch.path(PROGRAM))?);
