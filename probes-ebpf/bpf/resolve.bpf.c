@@ -9,7 +9,7 @@
  * generation. Whoever reads opens with O_PATH, so no file is really opened for this.
  */
 #include "kernel.h"
-#include "abi.h"
+#include "described.h"
 
 struct bpf_iter__task_file {
 	struct bpf_iter_meta *meta;

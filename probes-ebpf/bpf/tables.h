@@ -10,6 +10,7 @@
 #define AEGIS_TABLES_H
 
 #include "kernel.h"
+#include "described.h"
 #include "request.h"
 
 /* The templates of inner maps: sizes are those of the policy, type and flags must be these. Keys and values are

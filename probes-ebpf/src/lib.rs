@@ -27,7 +27,7 @@ pub use events::EventRing;
 pub use generation::{Generations, Staged};
 pub use host::{Capabilities, capabilities, mount_point};
 pub use inspect::{Inspection, LinkInfo, inspect, take_down};
-pub use object::{file_object, object_digest};
+pub use object::{file_object, object_digest, resolve_object};
 pub use pins::{Lock, PinDir, file_system_magic};
 pub use probes::{Arrival, Probes, Settings};
 pub use resolve::Resolver;

@@ -25,7 +25,8 @@ pub fn file_object() -> &'static [u8] {
 }
 
 /// The object with the probes that tell object keys.
-pub(crate) fn resolve_object() -> &'static [u8] {
+#[must_use]
+pub fn resolve_object() -> &'static [u8] {
     &RESOLVE_OBJECT.0
 }
 

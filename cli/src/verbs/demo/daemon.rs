@@ -63,6 +63,7 @@ impl Daemon {
     pub(super) fn start(&mut self, policy: Option<&Path>, interrupt: &mut Interrupt) -> Result<()> {
         let log = File::create(&self.log).context("cannot make a log for the daemon")?;
         let mut command = Command::new("/proc/self/exe");
+        command.arg0("aegisbpf");
         command
             .args(["run", "--enforce"])
             .arg("--bpffs-root")

@@ -1,0 +1,18 @@
+//! The command as its users meet it on a host where nothing is armed: what it says, and how it ends. Nothing here
+//! arms anything, whatever the kernel can do: each run has pins and a socket of its own, where there is nothing.
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+mod lint;
+mod nothing_armed;
+mod place;
+mod refused;
+mod usage;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() {
+    let trials = [usage::trials(), lint::trials(), nothing_armed::trials(), refused::trials()];
+    let trials: Vec<Trial> = trials.into_iter().flatten().collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}

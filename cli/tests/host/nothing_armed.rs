@@ -1,0 +1,68 @@
+//! Verbs that need a daemon, or pins, where there are none; and what stops the daemon before it arms anything.
+
+use crate::place::{Place, Row, trial, trials_of};
+use crate::refused::{Health, ignored_unless};
+use libtest_mimic::Trial;
+
+/// All tests of this file.
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = trials_of("nothing_armed", ROWS);
+    trials.push(trial("nothing_armed::health_in_json", health_in_json));
+    // Paths are resolved by iterators, which are loaded before the place for pins is looked at.
+    let iterators = Health::ask().ok("BPF iterators");
+    let no_bpffs = trials_of("nothing_armed", NO_BPFFS).into_iter();
+    trials.extend(no_bpffs.map(|trial| ignored_unless(iterators, "no BPF iterators here", trial)));
+    trials
+}
+
+const fn unreachable(name: &'static str, words: &'static [&'static str]) -> Row {
+    let stderr =
+        &["aegisbpf: no daemon answers on none.sock", "start it with `aegisbpf run`", "its socket with --socket"];
+    Row { name, words, status: 4, stdout: &[], stderr }
+}
+
+const fn not_armed(name: &'static str, words: &'static [&'static str]) -> Row {
+    Row { name, words, status: 1, stdout: &[], stderr: &["nothing is armed below pins"] }
+}
+
+const fn wrong_policy(name: &'static str, words: &'static [&'static str]) -> Row {
+    Row { name, words, status: 6, stdout: &[], stderr: &["bad.toml:6:7", "did you mean `read`?", "nothing has changed"] }
+}
+
+const ROWS: &[Row] = &[
+    unreachable("events", &["events"]),
+    unreachable("events_followed", &["events", "--follow"]),
+    unreachable("apply", &["policy", "apply", "good.toml"]),
+    unreachable("reset", &["policy", "reset"]),
+    not_armed("status", &["status"]),
+    not_armed("status_in_json", &["status", "-o", "json"]),
+    not_armed("show", &["policy", "show"]),
+    not_armed("detach", &["detach", "--reason", "test"]),
+    not_armed("detach_in_json", &["detach", "--reason", "test", "-o", "json"]),
+    // Told before anybody is asked to put it in force.
+    wrong_policy("apply_of_a_wrong_policy", &["policy", "apply", "bad.toml"]),
+    wrong_policy("run_with_a_wrong_policy", &["run", "--enforce", "--policy", "bad.toml"]),
+    wrong_policy("run_with_a_wrong_policy_among_others", &["run", "--policy", "good.toml", "--policy", "bad.toml"]),
+];
+
+const fn no_bpffs(name: &'static str, words: &'static [&'static str]) -> Row {
+    let stderr = &["is not on a bpf file system", "mount -t bpf bpf /sys/fs/bpf", "--bpffs-root"];
+    Row { name, words, status: 1, stdout: &[], stderr }
+}
+
+const NO_BPFFS: &[Row] = &[
+    no_bpffs("run_without_bpffs", &["run", "--enforce", "--policy", "good.toml"]),
+    no_bpffs("observe_without_bpffs", &["run", "--observe"]),
+    no_bpffs("demo_without_bpffs", &["demo"]),
+    no_bpffs("demo_in_json_without_bpffs", &["demo", "-o", "json"]),
+];
+
+fn health_in_json() {
+    let ran = Place::make().run(&["health", "-o", "json"]);
+    let health = ran.json();
+    assert_eq!((&health["version"], &health["posture"]), (&1.into(), &"OFF".into()));
+    let names: Vec<_> = health["checks"].as_array().unwrap().iter().map(|check| &check["name"]).collect();
+    assert!(names.iter().any(|name| *name == "BPF LSM programs") && names.iter().any(|name| *name == "posture"));
+    let refused = !Health::ask().ok("BPF LSM programs");
+    assert_eq!(ran.status, Some(if refused { 7 } else { 5 }), "{}", ran.stderr);
+}

@@ -1,0 +1,162 @@
+//! A directory for one run of the command, and what came of the run.
+
+use libtest_mimic::Trial;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A directory with policies; removed when dropped.
+pub(crate) struct Place(TempDir);
+
+const GOOD: &str = r#"version = 3
+name = "good"
+
+[[rule]]
+id = "data"
+on = ["read", "write"]
+path = ["/nowhere/data"]
+"#;
+
+const MORE: &str = r#"version = 3
+
+[[rule]]
+id = "program"
+on = ["exec"]
+path = ["/nowhere/program"]
+"#;
+
+const BAD: &str = r#"version = 3
+name = "bad"
+
+[[rule]]
+id = "data"
+on = ["raed"]
+path = ["nowhere/data"]
+modes = "observe"
+"#;
+
+const LITERAL: &str = r#"version = 3
+name = "literal"
+
+[[rule]]
+id = "data"
+on = ["read"]
+path = ["/nowhere/*"]
+"#;
+
+/// How a run ended.
+pub(crate) struct Ran {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Place {
+    /// Makes it.
+    pub(crate) fn make() -> Self {
+        let place = Self(TempDir::with_prefix("aegis-host-").expect("a directory"));
+        let policies = [("good.toml", GOOD), ("more.toml", MORE), ("bad.toml", BAD), ("literal.toml", LITERAL)];
+        for (name, text) in policies {
+            fs::write(place.path(name), text).expect("a policy");
+        }
+        place
+    }
+
+    /// A file in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A command line with words of its own. It works in the directory, and finds neither pins nor a daemon.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        self.wrapped(&[], words)
+    }
+
+    /// The same, started by another program.
+    pub(crate) fn wrapped(&self, wrapper: &[&str], words: &[&str]) -> Command {
+        let options = ["--bpffs-root", "pins", "--socket", "none.sock"].map(PathBuf::from);
+        // Without any words there is nothing that options could belong to.
+        let options = if words.is_empty() { Vec::new() } else { options.to_vec() };
+        let mut line = wrapper.iter().chain(&[env!("CARGO_BIN_EXE_aegisbpf")]).chain(words);
+        let mut command = Command::new(line.next().expect("a program"));
+        command.args(line).args(options).current_dir(self.0.path()).stdin(Stdio::null());
+        command.env("TMPDIR", self.0.path()).env_remove("AEGISBPF_LOG").env_remove("NO_COLOR");
+        command
+    }
+
+    /// Runs a command line.
+    pub(crate) fn run(&self, words: &[&str]) -> Ran {
+        self.command(words).output().expect("aegisbpf starts").into()
+    }
+
+    /// What is in the directory and does not belong there.
+    pub(crate) fn left_behind(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).expect("the directory");
+        let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        names.filter(|name| !name.ends_with(".toml")).collect()
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+}
+
+impl Ran {
+    /// Standard output as one JSON document.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).expect("one JSON document on standard output")
+    }
+}
+
+/// One run: the words, how it must end, and parts of what it must say.
+#[derive(Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) words: &'static [&'static str],
+    pub(crate) status: i32,
+    /// Nothing at all may be there if there are no parts.
+    pub(crate) stdout: &'static [&'static str],
+    pub(crate) stderr: &'static [&'static str],
+}
+
+/// Checks a run against its row.
+pub(crate) fn check(row: &Row) {
+    let place = Place::make();
+    let ran = place.run(row.words);
+    let told = format!("{:?}: {:?}\n{}\n{}", row.words, ran.status, ran.stdout, ran.stderr);
+    assert_eq!(ran.status, Some(row.status), "{told}");
+    for (text, parts) in [(&ran.stdout, row.stdout), (&ran.stderr, row.stderr)] {
+        assert!(!parts.is_empty() || text.is_empty(), "something unexpected is said: {told}");
+        for part in parts {
+            assert!(text.contains(part), "no {part:?} in {told}");
+        }
+    }
+    assert_eq!(place.left_behind(), [""; 0], "left behind by {told}");
+}
+
+/// The trials of rows.
+pub(crate) fn trials_of(file: &str, rows: &'static [Row]) -> Vec<Trial> {
+    let trial = |row: &'static Row| {
+        Trial::test(format!("{file}::{}", row.name), move || {
+            check(row);
+            Ok(())
+        })
+    };
+    rows.iter().map(trial).collect()
+}
+
+/// The trial of a function.
+pub(crate) fn trial(name: &str, test: fn()) -> Trial {
+    Trial::test(name, move || {
+        test();
+        Ok(())
+    })
+}

@@ -1,0 +1,160 @@
+//! Both sides of the kernel line have the same structs: the C header is made from the Rust structs, and here what
+//! the compiler made of it is compared with them, field by field.
+
+mod btf;
+
+use aegis_kernel_abi::{
+    Active, Counters, Entry, Event, Exempt, GenerationInfo, Identity, InodeNumber, ObjectKey, Process, Proof,
+    Resolved, Row, RuleInfo, SelfCheck, SlotKey, Survival, SurvivalKey,
+};
+use btf::{Btf, Member, Struct};
+use std::mem::offset_of;
+
+const HEADER: &str = include_str!("../bpf/abi.h");
+
+/// A struct as Rust lays it out, by its name in C.
+struct Layout {
+    name: &'static str,
+    rust: Struct,
+}
+
+macro_rules! layout {
+    ($name:literal, $type:ident { $($field:ident),+ $(,)? }) => {
+        Layout {
+            name: $name,
+            rust: Struct {
+                size: size_of::<$type>(),
+                members: vec![$(Member {
+                    name: stringify!($field).to_owned(),
+                    offset: offset_of!($type, $field),
+                    size: field_size(|value: &$type| &value.$field),
+                }),+],
+            },
+        }
+    };
+}
+
+fn field_size<S, F>(_: fn(&S) -> &F) -> usize {
+    size_of::<F>()
+}
+
+fn keys_and_values() -> Vec<Layout> {
+    vec![
+        layout!("aegis_object_key", ObjectKey { ino, dev, inode_generation }),
+        layout!("aegis_inode_number", InodeNumber { ino, dev }),
+        layout!("aegis_slot_key", SlotKey { parent, name_hash }),
+        layout!("aegis_entry", Entry { generation, inode_generation, first_row, row_count, flags }),
+        layout!("aegis_row", Row { generation, operations, rule, mode, signal, flags }),
+        layout!("aegis_rule_info", RuleInfo { id }),
+        layout!("aegis_exempt", Exempt { generation, reserved }),
+        layout!(
+            "aegis_generation_info",
+            GenerationInfo {
+                generation,
+                flags,
+                operations,
+                enforced_operations,
+                rules,
+                objects,
+                slots,
+                rows,
+                exempt,
+                mode,
+                serial,
+                built_at_ns,
+                plan_digest,
+                table_digest,
+                policy,
+            }
+        ),
+        layout!("aegis_survival_key", SurvivalKey { object, kind, reserved }),
+        layout!("aegis_survival", Survival { operations, reserved }),
+        layout!(
+            "aegis_identity",
+            Identity { abi_version, size, name_key, object_digest, program_tags }
+        ),
+        layout!("aegis_active", Active { generation, enforced_operations }),
+        layout!("aegis_self_check", SelfCheck { pid, generation, start_time, hook, token }),
+        layout!(
+            "aegis_proof",
+            Proof { token, generation, rule, verdict, reason, reserved, time_ns }
+        ),
+    ]
+}
+
+fn records() -> Vec<Layout> {
+    vec![
+        layout!(
+            "aegis_event",
+            Event {
+                abi_version,
+                kind,
+                hook,
+                verdict,
+                reason,
+                signal,
+                flags,
+                cpu,
+                generation,
+                sequence,
+                time_ns,
+                operations,
+                rule,
+                pid,
+                tid,
+                start_time,
+                parent_start_time,
+                ppid,
+                uid,
+                gid,
+                mount_namespace,
+                pid_namespace,
+                path_bytes,
+                path_components,
+                cgroup,
+                object,
+                comm,
+                path,
+            }
+        ),
+        layout!(
+            "aegis_counters",
+            Counters { reported, submitted, dropped, undecidable, survived, exempted, audited, denied }
+        ),
+        layout!("aegis_resolved", Resolved { descriptor, reserved, object }),
+        layout!("aegis_process", Process { pid, reserved, start_time }),
+    ]
+}
+
+fn layouts() -> impl Iterator<Item = Layout> {
+    keys_and_values().into_iter().chain(records())
+}
+
+fn check(object: &[u8]) {
+    let btf = Btf::of_object(object);
+    for Layout { name, rust } in layouts() {
+        let found = btf.find(name);
+        assert_eq!(found.as_ref(), Some(&rust), "struct {name}: left is C, right is Rust");
+    }
+}
+
+#[test]
+fn deciding_probes_have_the_layouts() {
+    check(aegis_probes::file_object());
+}
+
+#[test]
+fn resolving_probes_have_the_layouts() {
+    check(aegis_probes::resolve_object());
+}
+
+/// The list above is complete.
+#[test]
+fn every_struct_is_compared() {
+    let mut compared: Vec<&str> = layouts().map(|layout| layout.name).collect();
+    let name = |line: &'static str| line.strip_prefix("struct ")?.strip_suffix(" {");
+    let mut declared: Vec<&str> = HEADER.lines().filter_map(name).collect();
+    compared.sort_unstable();
+    declared.sort_unstable();
+    assert_eq!(compared, declared);
+}
