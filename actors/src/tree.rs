@@ -7,9 +7,11 @@ use crate::loader::{LoadError, Loader, LoaderSettings};
 use crate::ringbuf_reader::{self, Journal, Line, Reader, Received, lifecycle};
 use aegis_control_api::ApplyReply;
 use aegis_policy::Plan;
+use crossbeam_channel::{Receiver, Sender};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -81,12 +83,14 @@ pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
     let journal = Journal::default();
     announce(&loader, &journal);
     let prepared = prepare(&mut loader, &journal, &settings.socket, &runtime, plan);
-    let (mut control, mut reader) = prepared.map_err(|error| give_up(&loader, error))?;
+    let (mut control, mut reader, printed) = prepared.inspect_err(|_| loader.give_up())?;
     let received = Arc::clone(&reader.received);
     let daemon = Arc::new(Daemon { loader: Mutex::new(loader), journal, received, end: Notify::new() });
     tracing::info!(socket = %settings.socket.display(), "ready");
     runtime.block_on(answer(&mut control, signals, &daemon)).map_err(own("answer on the control socket"))?;
     reader.stop();
+    // An error means that the printer has ended, the time-out that nobody reads what it prints.
+    let _ = printed.recv_timeout(LAST_LINES);
     tracing::info!("ended; what is armed goes on deciding");
     Ok(())
 }
@@ -102,7 +106,7 @@ fn prepare(
     socket: &Path,
     runtime: &Runtime,
     plan: Option<&Plan>,
-) -> Result<(Control, Reader), RunError> {
+) -> Result<(Control, Reader, Printed), RunError> {
     let control = {
         let _entered = runtime.enter();
         Control::bind(socket).map_err(own("make the control socket"))?
@@ -111,13 +115,13 @@ fn prepare(
         .probes()
         .events()
         .map_err(|source| LoadError::Kernel { step: "open the event ring", source })?;
-    let printer = printer().map_err(own("start the printer"))?;
+    let (printer, printed) = printer().map_err(own("start the printer"))?;
     let reader = ringbuf_reader::spawn(ring, loader.names(), journal.clone(), Some(printer))
         .map_err(own("start the reader of the event ring"))?;
     if let Some(plan) = plan {
         record_applied(journal, &loader.apply(plan)?);
     }
-    Ok((control, reader))
+    Ok((control, reader, printed))
 }
 
 /// The signals that end the daemon.
@@ -139,7 +143,7 @@ async fn answer(control: &mut Control, mut signals: Signals, daemon: &Arc<Daemon
         _ = signals.interrupt.recv() => Ok(()),
         () = daemon.end.notified() => {
             // The reply to `detach` is still on its way.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
             Ok(())
         }
     }
@@ -164,20 +168,16 @@ pub(crate) fn record_applied(journal: &Journal, reply: &ApplyReply) {
     journal.push(&lifecycle(unix_ns(), what, generation.generation, &generation.policy));
 }
 
-/// A daemon that armed the probes and cannot go on leaves nothing behind. One that adopted them leaves
-/// them as they were.
-fn give_up(loader: &Loader, error: RunError) -> RunError {
-    if !loader.adopted()
-        && let Err(left) = loader.detach()
-    {
-        tracing::error!(error = %left, "the probes are loaded but nothing is in force; take them down with `detach`");
-    }
-    error
-}
+/// Never gets a message; disconnected once the printer has written its last line.
+type Printed = Receiver<()>;
+
+/// How long the end of the daemon waits for the printer's last lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The thread that writes lines to standard output, at its own pace.
-fn printer() -> std::io::Result<crossbeam_channel::Sender<Line>> {
+fn printer() -> std::io::Result<(Sender<Line>, Printed)> {
     let (sender, lines) = crossbeam_channel::bounded::<Line>(PRINTED);
+    let (writing, printed) = crossbeam_channel::bounded::<()>(0);
     let write_all = move || {
         let mut output = std::io::stdout();
         // A closed standard output is no reason to stop: the lines are in the journal.
@@ -185,7 +185,8 @@ fn printer() -> std::io::Result<crossbeam_channel::Sender<Line>> {
             .iter()
             .take_while(|line| writeln!(output, "{line}").and_then(|()| output.flush()).is_ok())
             .for_each(drop);
+        drop(writing);
     };
     std::thread::Builder::new().name("printer".to_owned()).spawn(write_all)?;
-    Ok(sender)
+    Ok((sender, printed))
 }

@@ -11,7 +11,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::net::UnixStream;
+
+/// How long an answer may take when something is looked at: a self-check is part of it.
+const LOOKING: Duration = Duration::from_secs(60);
+/// How long when something is changed: a policy may be large and the host slow.
+const CHANGING: Duration = Duration::from_secs(600);
 
 /// A daemon, by its socket.
 #[derive(Debug, Clone)]
@@ -35,11 +41,15 @@ impl Client {
     }
 
     fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {
-        block_on(async {
+        let patience = if method == Method::GET { LOOKING } else { CHANGING };
+        let answer = async {
             let response = self.send(method, path, body).await?;
             let body =
                 response.into_body().collect().await.context("the daemon's answer broke off")?.to_bytes();
             serde_json::from_slice(&body).context("the daemon's answer is not what this version expects")
+        };
+        block_on(async {
+            tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| Err(self.silent(patience).into()))
         })
     }
 
@@ -78,6 +88,16 @@ impl Client {
             message: format!("{status}: {}", String::from_utf8_lossy(&body)),
         });
         Err(refused(refusal).into())
+    }
+
+    fn silent(&self, patience: Duration) -> Failure {
+        let message = format!(
+            "the daemon on {} took the connection and did not answer within {} s; it can be killed, as what is armed \
+             goes on deciding without it",
+            self.socket.display(),
+            patience.as_secs()
+        );
+        Failure::new(Exit::Failed, message)
     }
 
     fn unreachable(&self, error: &std::io::Error) -> Failure {

@@ -88,7 +88,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
 fn ending(result: anyhow::Result<()>) -> ExitCode {
     let Err(error) = result else { return Exit::Ok.into() };
     let exit = error.downcast_ref::<Failure>().map_or_else(|| exit_of(&error), |failure| failure.exit);
-    let message = format!("{error:#}");
+    let unprivileged = !is_root() && matches!(exit, Exit::Failed | Exit::NoLsm);
+    let exit = if unprivileged { Exit::NotPermitted } else { exit };
+    let message = if unprivileged { format!("{error:#}; try again as root") } else { format!("{error:#}") };
     if !message.is_empty() {
         output::complain(&message);
     }
@@ -103,4 +105,10 @@ fn exit_of(error: &anyhow::Error) -> Exit {
             .is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
     };
     if error.chain().any(denied) { Exit::NotPermitted } else { Exit::Failed }
+}
+
+/// What the kernel is asked for here it gives to root; others get errors that look like those of an old kernel.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }

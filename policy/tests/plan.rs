@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may")]
 
 use aegis_kernel_abi::{Mode, Operations};
-use aegis_policy::{CgroupRef, Name, Object, Plan, Severity, Source, compile};
+use aegis_policy::{CgroupRef, Object, Plan, Severity, Source, compile};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 

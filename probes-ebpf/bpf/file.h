@@ -8,14 +8,6 @@
 #include "tables.h"
 #include "subject.h"
 
-/* Fills in a key from an inode, which may be NULL or unreadable: then the key is that of nothing. */
-static __always_inline void identify(struct aegis_object_key *key, const struct inode *inode)
-{
-	key->ino = READ(inode, i_ino);
-	key->dev = READ(READ(inode, i_sb), s_dev);
-	key->inode_generation = READ(inode, i_generation);
-}
-
 /* Hashes a name where it lies. Returns 0, or -1 if it cannot be read. */
 static __always_inline int hash_name(const unsigned char *name, uint32_t length, const uint64_t *key, uint64_t *result)
 {
@@ -82,7 +74,7 @@ AEGIS_SUBPROGRAM int decide(const struct aegis_request *request, struct aegis_an
 {
 	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
 	if (!request || !answer)
-		return 0;
+		return -1;
 	aegis_decide(request, answer);
 	return 0;
 }
@@ -92,9 +84,11 @@ static __always_inline int denied(const struct aegis_request *request)
 {
 	struct aegis_answer answer = {};
 
-	decide(request, &answer);
+	/* deny: no answer, which cannot be */
+	if (decide(request, &answer))
+		return 1;
 	/* The way of nearly all requests: no rule concerns it, nothing is counted. */
-	if (answer.reason == AEGIS_REASON_NONE)
+	if (answer.reason == AEGIS_REASON_NONE && !answer.self_check)
 		return 0;
 	report(request, &answer);
 	return answer.verdict == AEGIS_VERDICT_DENY;

@@ -129,8 +129,8 @@ static __always_inline void prove(const struct aegis_request *request, const str
 	uint32_t hook = request->hook;
 	struct aegis_proof *proof = bpf_map_lookup_elem(&proofs, &hook);
 
-	/* Other hooks are passed on the way to the one that is being proven: they answer "allow, none". */
-	if (!proof || answer->reason == AEGIS_REASON_NONE)
+	/* Other hooks are passed on the way to the one that is being proven. */
+	if (!proof || answer->self_check != AEGIS_CHECK_HERE)
 		return;
 	proof->generation = answer->generation;
 	proof->rule = answer->rule;

@@ -32,6 +32,10 @@ AEGIS_SUBPROGRAM int aegis_survivor(const struct aegis_request *request)
 	/* Without PID 1 there is no host. */
 	if (pid == 1 || survives(&key, request->operations))
 		return 1;
+	/* Below an overlay the request is about the real file; the list knows the overlay's. */
+	identify(&key.object, READ((const struct dentry *)request->side, d_inode));
+	if (survives(&key, request->operations))
+		return 1;
 	key.kind = AEGIS_SURVIVAL_PROCESS;
 	key.object.ino = task->group_leader->start_boottime;
 	key.object.dev = pid;

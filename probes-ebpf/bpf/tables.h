@@ -125,6 +125,14 @@ struct {
 	__uint(max_entries, 4096);
 } events SEC(".maps");
 
+/* Fills in a key from an inode, which may be NULL or unreadable: then the key is that of nothing. */
+static __always_inline void identify(struct aegis_object_key *key, const struct inode *inode)
+{
+	key->ino = READ(inode, i_ino);
+	key->dev = READ(READ(inode, i_sb), s_dev);
+	key->inode_generation = READ(inode, i_generation);
+}
+
 static const uint32_t first = 0;
 
 static __always_inline struct aegis_active aegis_active(const void *side)

@@ -33,6 +33,12 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// The kernel takes LSM programs and does not call them.
+    #[error("the probe on {} is attached, but the kernel does not call it: `bpf` is not among the security modules in force", hook.word())]
+    LsmNotCalled {
+        /// The first hook that was not called.
+        hook: Hook,
+    },
     /// The directory for pins is on no bpf file system.
     #[error("{} is not on a bpf file system; mount one with `mount -t bpf bpf /sys/fs/bpf`, or name another place with --bpffs-root", .0.display())]
     NoBpffs(PathBuf),

@@ -141,10 +141,14 @@ impl Generations {
     /// # Errors
     /// If a map cannot be made or filled, or what is read back differs. The generation in force is untouched.
     pub fn stage(&self, tables: Tables) -> Result<Staged, Error> {
-        let generation = self.active().generation.wrapping_add(1);
+        // 0 means that nothing is armed; after the last number comes the first of the same bank as 0.
+        let generation = match self.active().generation.wrapping_add(1) {
+            0 => BANKS,
+            next => next,
+        };
         let bank = generation % BANKS;
         let tables = tables.stamped(generation);
-        // A daemon that died right after a flip may not have waited for decisions under the old generation.
+        // Decisions that began before the last flip may still read this bank.
         self.wait(bank)?;
         self.objects.place(bank, filled(hash::<InodeNumber, Entry>("objects"), &tables.objects)?.as_fd())?;
         self.slots.place(bank, filled(hash::<SlotKey, Entry>("slots"), &tables.slots)?.as_fd())?;
@@ -158,18 +162,14 @@ impl Generations {
     }
 
     /// Puts a staged generation in force: one store, and every decision is made under the old or the new.
-    /// Returns when no decision under the old one goes on.
-    ///
-    /// # Errors
-    /// If the wait fails; the new generation is in force then all the same.
-    pub fn flip(&self, staged: &Staged) -> Result<(), Error> {
+    /// Cannot fail. Nothing is to be waited for: [`Generations::stage`] waits before it touches a bank.
+    pub fn flip(&self, staged: &Staged) {
         let active = Active {
             generation: staged.info.generation,
             enforced_operations: staged.info.enforced_operations,
         };
         let word = active.as_bytes().try_into().map_or(0, u64::from_ne_bytes);
         self.active.word().store(word, Ordering::Release);
-        self.wait(staged.info.generation % BANKS)
     }
 
     /// Waits for every decision that is being made: the kernel does before an update of a map of maps returns.

@@ -47,7 +47,7 @@ pub struct Inspection {
 /// # Errors
 /// If nothing is armed there, or by another version.
 pub fn inspect(pins: &PinDir) -> Result<Inspection, Error> {
-    if !pins.map("identity").exists() {
+    if !pins.is_armed() {
         return Err(Error::NotArmed(pins.root().to_owned()));
     }
     if read_identity(pins)?.is_none_or(|identity| identity.abi_version != ABI_VERSION) {
@@ -118,40 +118,53 @@ fn add(sum: &mut Counters, one: &Counters) {
 const LINKS_END: Duration = Duration::from_secs(10);
 
 /// How long programs may take to end after their links. A link gives up its id a moment before it detaches its
-/// program, and the program itself after that, so the end of the program is the end of its decisions. Somebody
-/// else may hold the program without it deciding anything: that is waited for no longer than this.
-const PROGRAMS_END: Duration = Duration::from_secs(2);
+/// program, and the program itself after that, so the end of the program is the end of its decisions.
+const PROGRAMS_END: Duration = Duration::from_secs(5);
 
 /// Takes everything down: removes the links' pins, waits until they no longer decide, removes the rest. Returns
 /// the links that ended.
 ///
 /// # Errors
-/// If a pin cannot be removed, or a link lives on because somebody else holds it.
+/// If a pin cannot be removed, or a link or program lives on because somebody else holds it: then it may still
+/// decide, although its pin is gone.
 pub fn take_down(pins: &PinDir, _lock: &Lock) -> Result<Vec<LinkInfo>, Error> {
     let links: Vec<LinkInfo> =
         Hook::ALL.iter().filter_map(|hook| link_info(pins, *hook).transpose()).collect::<Result<_, _>>()?;
+    let programs: Vec<(Hook, u32)> =
+        Hook::ALL.iter().filter_map(|hook| program_id(pins, *hook).transpose()).collect::<Result<_, _>>()?;
     pins.remove_links()?;
-    let ended = |link: &LinkInfo| gone(LINKS_END, || sys::link_exists(link.link_id));
-    if let Some(link) = first_left(&links, ended)? {
-        let held = std::io::Error::from(std::io::ErrorKind::ResourceBusy);
-        return Err(call("end the link on", link.hook.word())(held));
-    }
+    let link_ids: Vec<_> = links.iter().map(|link| (link.hook, link.link_id)).collect();
+    all_gone("link", &link_ids, LINKS_END, sys::link_exists)?;
     pins.remove_contents()?;
-    first_left(&links, |link| gone(PROGRAMS_END, || sys::program_exists(link.program_id)))?;
+    all_gone("program", &programs, PROGRAMS_END, sys::program_exists)?;
     pins.remove_root()?;
     Ok(links)
 }
 
-fn first_left(
-    links: &[LinkInfo],
-    is_gone: impl Fn(&LinkInfo) -> std::io::Result<bool>,
-) -> Result<Option<LinkInfo>, Error> {
-    for link in links {
-        if !is_gone(link).map_err(call("look for", "links and programs"))? {
-            return Ok(Some(*link));
+fn program_id(pins: &PinDir, hook: Hook) -> Result<Option<(Hook, u32)>, Error> {
+    let path = pins.program(hook);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let program = sys::open_pin(&path).map_err(call_path("open", &path))?;
+    let info: bpf_prog_info = sys::describe(program.as_fd()).map_err(call_path("describe", &path))?;
+    Ok(Some((hook, info.id)))
+}
+
+fn all_gone(
+    what: &str,
+    ids: &[(Hook, u32)],
+    within: Duration,
+    exists: fn(u32) -> std::io::Result<bool>,
+) -> Result<(), Error> {
+    for (hook, id) in ids {
+        let object =
+            format!("{what} {id} on {}: another process holds it, and it may still decide", hook.word());
+        if !gone(within, || exists(*id)).map_err(call("look for", &object))? {
+            return Err(call("end", object)(std::io::Error::from(std::io::ErrorKind::ResourceBusy)));
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 /// Waits until something no longer exists. False if it still does at the end of that time.

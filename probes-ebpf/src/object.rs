@@ -122,10 +122,12 @@ pub(crate) fn pin_all(ebpf: &mut Ebpf, pins: &PinDir, name_key: [u64; 2]) -> Res
         program_tags,
     };
     let map = ebpf.map(IDENTITY).ok_or_else(|| Error::Object(format!("it has no map {IDENTITY}")))?;
-    let path = pins.map(IDENTITY);
-    map.pin(&path).map_err(|error| Error::Object(whole(&error)))?;
-    let map = sys::open_pin(&path).map_err(call_path("open", &path))?;
-    sys::map_update(map.as_fd(), &0_u32, &identity).map_err(call_path("write", &path))
+    // Written before it has its name: whoever finds the name finds what it stands for.
+    let (draft, path) = (pins.map("identity_draft"), pins.map(IDENTITY));
+    map.pin(&draft).map_err(|error| Error::Object(whole(&error)))?;
+    let map = sys::open_pin(&draft).map_err(call_path("open", &draft))?;
+    sys::map_update(map.as_fd(), &0_u32, &identity).map_err(call_path("write", &draft))?;
+    std::fs::rename(&draft, &path).map_err(call_path("rename", &draft))
 }
 
 fn lsm_program(ebpf: &Ebpf, hook: Hook) -> Result<&Program, Error> {

@@ -49,6 +49,11 @@ impl PinDir {
         &self.root
     }
 
+    /// Whether probes are pinned there, by us or an earlier daemon.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.map("identity").exists()
+    }
+
     pub(crate) fn map(&self, name: &str) -> PathBuf {
         self.root.join(MAPS_DIR).join(name)
     }

@@ -12,6 +12,7 @@ use crate::sys;
 use aegis_kernel_abi::{
     ABI_VERSION, Class, Counters, Hook, Identity, Process, Proof, SelfCheck, Survival, SurvivalKey,
 };
+use aya::Ebpf;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use zerocopy::IntoBytes;
@@ -51,19 +52,31 @@ impl Probes {
     ///
     /// # Errors
     /// If another daemon runs, others' pins are there, or the kernel refuses; nothing is left behind then.
-    pub fn open(pins: PinDir, settings: Settings) -> Result<Self, Error> {
+    pub fn open(pins: &PinDir, settings: Settings) -> Result<Self, Error> {
+        // Whether the kernel takes the probes is asked first: on a host that does not, all else is beside the point.
+        let loaded = if pins.is_armed() { None } else { Some(object::load(settings.ring_bytes)?) };
         let lock = pins.lock()?;
-        let (identity, arrival) = match adoptable(&pins)? {
+        let (identity, arrival) = match adoptable(pins)? {
             Some(identity) => (identity, Arrival::Adopted),
-            None => (arm(&pins, settings)?, Arrival::Armed),
+            None => {
+                (arm(pins, loaded.map_or_else(|| object::load(settings.ring_bytes), Ok)?)?, Arrival::Armed)
+            }
         };
+        Self::with(pins, lock, identity, arrival).inspect_err(|_| {
+            if arrival == Arrival::Armed {
+                abandon(pins);
+            }
+        })
+    }
+
+    fn with(pins: &PinDir, lock: Lock, identity: Identity, arrival: Arrival) -> Result<Self, Error> {
         Ok(Self {
-            generations: Generations::open(&pins)?,
-            self_check: open_map(&pins, "self_check")?,
-            proofs: open_map(&pins, "proofs")?,
-            survival: open_map(&pins, "survival")?,
-            counters: open_map(&pins, "counters")?,
-            pins,
+            generations: Generations::open(pins)?,
+            self_check: open_map(pins, "self_check")?,
+            proofs: open_map(pins, "proofs")?,
+            survival: open_map(pins, "survival")?,
+            counters: open_map(pins, "counters")?,
+            pins: pins.clone(),
             lock,
             identity,
             arrival,
@@ -236,15 +249,16 @@ fn adoptable(pins: &PinDir) -> Result<Option<Identity>, Error> {
     Ok(Some(identity))
 }
 
-fn arm(pins: &PinDir, settings: Settings) -> Result<Identity, Error> {
-    let mut ebpf = object::load(settings.ring_bytes)?;
-    let pinned = object::pin_all(&mut ebpf, pins, [random_u64()?, random_u64()?]);
-    if let Err(error) = pinned {
-        // Nothing is attached: what is pinned decides nothing. The first error is the one to tell.
-        let _ = pins.remove_contents();
-        return Err(error);
-    }
-    read_identity(pins)?.ok_or_else(|| Error::NotArmed(pins.root().to_owned()))
+fn arm(pins: &PinDir, mut ebpf: Ebpf) -> Result<Identity, Error> {
+    let armed = object::pin_all(&mut ebpf, pins, [random_u64()?, random_u64()?])
+        .and_then(|()| read_identity(pins)?.ok_or_else(|| Error::NotArmed(pins.root().to_owned())));
+    armed.inspect_err(|_| abandon(pins))
+}
+
+/// Removes what an arming that failed has pinned. Nothing is attached yet, so it decides nothing; and the error
+/// to tell is the first, not one of these.
+fn abandon(pins: &PinDir) {
+    let _ = pins.remove_contents().and_then(|()| pins.remove_root());
 }
 
 fn random_u64() -> Result<u64, Error> {

@@ -149,21 +149,27 @@ impl Drop for Mapping {
 /// # Errors
 /// Says what is missing for a proof.
 pub(crate) fn judge(hook: Hook, errno: i32, proof: &Proof, token: u32, generation: u32) -> Result<(), Error> {
-    let why = if errno == 0 {
-        "the operation succeeded; is `bpf` among the security modules of the running kernel (boot option lsm=)?"
-            .to_owned()
-    } else if proof.token != token {
-        format!("{}, but our probe was not asked", io::Error::from_raw_os_error(errno))
-    } else if errno != libc::EPERM {
-        format!("it failed with {} instead of EPERM", io::Error::from_raw_os_error(errno))
+    let asked = proof.token == token;
+    if errno == 0 && !asked {
+        return Err(Error::LsmNotCalled { hook });
+    }
+    let failure = || io::Error::from_raw_os_error(errno);
+    let why = if !asked {
+        format!("{}, but our probe was not asked", failure())
     } else if proof.generation != generation {
         format!("generation {} answered", proof.generation)
+    } else if proof.reason == Reason::None as u8 {
+        "it has no row for this executable: it was loaded by another one; apply the policy again".to_owned()
     } else if proof.verdict != Verdict::Deny as u8
         || proof.rule != RULE_SELF_CHECK
         || proof.reason != Reason::SelfCheck as u8
     {
         let reason = Reason::from_byte(proof.reason).map_or("unknown", Reason::word);
         format!("another rule answered ({:#x}, verdict {}, reason {reason})", proof.rule, proof.verdict)
+    } else if errno == 0 {
+        "our probe denied it and it succeeded".to_owned()
+    } else if errno != libc::EPERM {
+        format!("it failed with {} instead of EPERM", failure())
     } else {
         return Ok(());
     };

@@ -101,7 +101,8 @@ impl Builder {
         let object = self.objects.entry(number(key)).or_default();
         match object.inode_generation.replace(key.inode_generation) {
             Some(before) if before != key.inode_generation => Err(Error::Unloadable(format!(
-                "inode {} of device {} was replaced while paths were being resolved; try again",
+                "two files have the number {} on device {}: it was replaced while paths were being resolved (try again), or \
+                 they are in different btrfs subvolumes (name one of them only)",
                 key.ino, key.dev
             ))),
             _ => Ok(object),

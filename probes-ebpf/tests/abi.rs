@@ -69,16 +69,10 @@ fn keys_and_values() -> Vec<Layout> {
         ),
         layout!("aegis_survival_key", SurvivalKey { object, kind, reserved }),
         layout!("aegis_survival", Survival { operations, reserved }),
-        layout!(
-            "aegis_identity",
-            Identity { abi_version, size, name_key, object_digest, program_tags }
-        ),
+        layout!("aegis_identity", Identity { abi_version, size, name_key, object_digest, program_tags }),
         layout!("aegis_active", Active { generation, enforced_operations }),
         layout!("aegis_self_check", SelfCheck { pid, generation, start_time, hook, token }),
-        layout!(
-            "aegis_proof",
-            Proof { token, generation, rule, verdict, reason, reserved, time_ns }
-        ),
+        layout!("aegis_proof", Proof { token, generation, rule, verdict, reason, reserved, time_ns }),
     ]
 }
 

@@ -55,6 +55,12 @@ impl Control {
                 format!("another daemon answers on {}; name another socket with --socket", path.display());
             return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, taken));
         }
+        use std::os::unix::fs::FileTypeExt;
+        if std::fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+            let other =
+                format!("{} is there and is no socket; name another one with --socket", path.display());
+            return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, other));
+        }
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -29,10 +29,13 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// Whether the kernel refuses LSM programs altogether: nothing can be enforced on this host.
+    /// Whether the kernel refuses LSM programs altogether, or does not call them: nothing can be enforced then.
     #[must_use]
     pub fn is_lsm_refused(&self) -> bool {
-        matches!(self, Self::Kernel { source: ProbeError::LsmRefused { .. }, .. })
+        matches!(
+            self,
+            Self::Kernel { source: ProbeError::LsmRefused { .. } | ProbeError::LsmNotCalled { .. }, .. }
+        )
     }
 
     /// The error with its causes, in one line each way.
@@ -46,5 +49,9 @@ impl LoadError {
 }
 
 pub(crate) fn step(step: &'static str) -> impl FnOnce(ProbeError) -> LoadError {
-    move |source| LoadError::Kernel { step, source }
+    move |source| match source {
+        // Not the kernel's doing: the policy cannot be held by tables.
+        ProbeError::Unloadable(why) => LoadError::Unresolved(vec![why]),
+        source => LoadError::Kernel { step, source },
+    }
 }

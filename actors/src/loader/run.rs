@@ -74,26 +74,48 @@ impl Loader {
     /// Arms or adopts the probes and writes the survival list. No policy is put in force.
     ///
     /// # Errors
-    /// If the kernel refuses, or another daemon runs.
+    /// If the kernel refuses, or another daemon runs. What was armed for this is taken down again.
     pub fn open(settings: LoaderSettings) -> Result<Self, LoadError> {
         let resolver = Resolver::load().map_err(step("load the resolver"))?;
         let probe_settings = Settings { ring_bytes: settings.ring_bytes };
-        let probes = Probes::open(PinDir::new(&settings.bpffs_root), probe_settings)
+        let probes = Probes::open(&PinDir::new(&settings.bpffs_root), probe_settings)
             .map_err(step("arm the probes"))?;
         let mut loader =
             Self { settings, resolver, probes, names: RuleNames::default(), proven: HashMap::new() };
-        if let Some(cgroups) = &loader.settings.survival_cgroups {
-            loader.write_survival(cgroups)?;
+        match loader.prepare() {
+            Ok(()) => Ok(loader),
+            Err(error) => {
+                loader.give_up();
+                Err(error)
+            }
         }
-        let active = loader.active_generation();
+    }
+
+    fn prepare(&mut self) -> Result<(), LoadError> {
+        if let Some(cgroups) = &self.settings.survival_cgroups {
+            self.write_survival(cgroups)?;
+        }
+        let active = self.active_generation();
         for generation in [active.saturating_sub(1), active].into_iter().filter(|number| *number > 0) {
-            let ids = loader.probes.generations().rule_ids(generation).map_err(step("read rules"))?;
-            loader.names.put(generation, ids);
+            let ids = self.probes.generations().rule_ids(generation).map_err(step("read rules"))?;
+            self.names.put(generation, ids);
         }
         if active > 0 {
-            loader.prove_active();
+            self.prove_active();
         }
-        Ok(loader)
+        Ok(())
+    }
+
+    /// Leaves nothing behind where nothing is in force; what is in force stays.
+    pub fn give_up(&self) {
+        if self.active_generation() == 0
+            && let Err(left) = self.detach()
+        {
+            tracing::error!(
+                error = left.whole(),
+                "the probes are loaded and decide nothing; take them down with `detach`"
+            );
+        }
     }
 
     /// Whether the probes were there already.
@@ -138,7 +160,7 @@ impl Loader {
         let generation = staged.info().generation;
         let proven = self.prove(generation)?;
         self.names.put(generation, plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect());
-        self.probes.generations().flip(&staged).map_err(step("flip in the new generation"))?;
+        self.probes.generations().flip(&staged);
         self.proven = proven;
         Ok(reply(generation_status(staged.info()), true))
     }
@@ -174,8 +196,14 @@ impl Loader {
         }
         let now = unix_ns();
         let proof = |class: Class| {
-            let is_attached = class.hooks().all(|hook| attached.contains(&hook));
-            (class, if is_attached { Proven::At(now) } else { Proven::NotAttached })
+            let missing: Vec<_> =
+                class.hooks().filter(|hook| !attached.contains(hook)).map(Hook::word).collect();
+            let proven = match missing.len() {
+                0 => Proven::At(now),
+                count if count == class.hooks().count() => Proven::NotAttached,
+                _ => Proven::Not(format!("not attached: {}", missing.join(", "))),
+            };
+            (class, proven)
         };
         Ok(Class::ALL.iter().copied().map(proof).collect())
     }

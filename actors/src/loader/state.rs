@@ -120,7 +120,13 @@ pub(crate) enum Proven {
 
 /// The posture of a class: what is proven, never what was asked for.
 pub(crate) fn class_status(class: Class, info: Option<&GenerationInfo>, proven: &Proven) -> ClassStatus {
+    let needed =
+        info.is_some_and(|info| classes(Operations::from_bits_retain(info.operations)).contains(&class));
     let (posture, proven_at_ns, why) = match (proven, info.map(mode)) {
+        // A rule needs it: somebody took it away.
+        (Proven::NotAttached, Some(_)) if needed => {
+            (Posture::Degraded, None, Some("not attached".to_owned()))
+        }
         (Proven::NotAttached, _) | (_, None) => (Posture::Off, None, None),
         (Proven::Not(why), Some(_)) => (Posture::Degraded, None, Some(why.clone())),
         (Proven::At(at), Some(Mode::Enforce)) => (Posture::Enforce, Some(*at), None),

@@ -26,7 +26,11 @@ fn reason(text: &str) -> Result<String, String> {
 pub(crate) fn run(common: &Common, args: &DetachArgs) -> Result<()> {
     let request = DetachRequest { reason: args.reason.clone() };
     let reply: DetachReply = match Client::new(&common.socket).post(paths::DETACH, &request) {
-        Err(error) if is_unreachable(&error) => detach_pins(&common.bpffs_root)?,
+        Err(error) if is_unreachable(&error) => {
+            let reply = detach_pins(&common.bpffs_root)?;
+            record(&common.bpffs_root.display().to_string(), &args.reason);
+            reply
+        }
         other => other?,
     };
     if common.output == Format::Json {
@@ -40,4 +44,13 @@ pub(crate) fn run(common: &Common, args: &DetachArgs) -> Result<()> {
     }
     output::line("nothing is enforced any more");
     Ok(())
+}
+
+/// Without a daemon there is no event stream: the kernel's log, which journald keeps, gets the record. Where it
+/// cannot be written, what was done stands all the same, and it is said.
+fn record(root: &str, reason: &str) {
+    let line = format!("<5>aegisbpf: detached {root} without a daemon: {reason}\n");
+    if let Err(error) = std::fs::write("/dev/kmsg", line) {
+        output::complain(&format!("the kernel's log could not be told: {error}"));
+    }
 }

@@ -16,7 +16,8 @@ pub(crate) struct RunArgs {
     /// Deny what rules with `mode = "enforce"` forbid (the default).
     #[arg(long, conflicts_with = "observe")]
     enforce: bool,
-    /// Only report what would be denied, whatever the policy says.
+    /// Only report what the policies that this daemon applies would deny, whatever they say. A policy that is in
+    /// force already goes on as it is until one is applied.
     #[arg(long)]
     observe: bool,
     /// A policy file; may be given more than once, the files are merged. Without one, the policy that is in force

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
-    let others = [trial("lint::json_of_errors", json_of_errors), trial("lint::json_of_warnings", json_of_warnings)];
+    let others =
+        [trial("lint::json_of_errors", json_of_errors), trial("lint::json_of_warnings", json_of_warnings)];
     trials_of("lint", ROWS).into_iter().chain(others).collect()
 }
 

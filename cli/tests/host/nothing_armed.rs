@@ -1,32 +1,44 @@
 //! Verbs that need a daemon, or pins, where there are none; and what stops the daemon before it arms anything.
 
-use crate::place::{Place, Row, trial, trials_of};
+use crate::place::{Place, Ran, Row, trial, trials_of};
 use crate::refused::{Health, ignored_unless};
 use libtest_mimic::Trial;
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
+    let health = Health::ask();
+    let rows = if health.ok("BPF LSM programs") { NO_BPFFS } else { NO_LSM };
     let mut trials = trials_of("nothing_armed", ROWS);
+    // Paths are resolved by iterators, which are loaded before anything else.
+    let iterators = health.ok("BPF iterators");
+    let without_bpffs = trials_of("nothing_armed", rows).into_iter();
+    trials.extend(without_bpffs.map(|trial| ignored_unless(iterators, "no BPF iterators here", trial)));
+    trials.push(trial("nothing_armed::detach_without_bpffs", detach_without_bpffs));
     trials.push(trial("nothing_armed::health_in_json", health_in_json));
-    // Paths are resolved by iterators, which are loaded before the place for pins is looked at.
-    let iterators = Health::ask().ok("BPF iterators");
-    let no_bpffs = trials_of("nothing_armed", NO_BPFFS).into_iter();
-    trials.extend(no_bpffs.map(|trial| ignored_unless(iterators, "no BPF iterators here", trial)));
     trials
 }
 
 const fn unreachable(name: &'static str, words: &'static [&'static str]) -> Row {
-    let stderr =
-        &["aegisbpf: no daemon answers on none.sock", "start it with `aegisbpf run`", "its socket with --socket"];
+    let stderr = &[
+        "aegisbpf: no daemon answers on none.sock",
+        "start it with `aegisbpf run`",
+        "its socket with --socket",
+    ];
     Row { name, words, status: 4, stdout: &[], stderr }
 }
 
 const fn not_armed(name: &'static str, words: &'static [&'static str]) -> Row {
-    Row { name, words, status: 1, stdout: &[], stderr: &["nothing is armed below pins"] }
+    Row { name, words, status: 1, stdout: &[], stderr: &["nothing is armed below ./pins"] }
 }
 
 const fn wrong_policy(name: &'static str, words: &'static [&'static str]) -> Row {
-    Row { name, words, status: 6, stdout: &[], stderr: &["bad.toml:6:7", "did you mean `read`?", "nothing has changed"] }
+    Row {
+        name,
+        words,
+        status: 6,
+        stdout: &[],
+        stderr: &["bad.toml:6:7", "did you mean `read`?", "nothing has changed"],
+    }
 }
 
 const ROWS: &[Row] = &[
@@ -42,12 +54,20 @@ const ROWS: &[Row] = &[
     // Told before anybody is asked to put it in force.
     wrong_policy("apply_of_a_wrong_policy", &["policy", "apply", "bad.toml"]),
     wrong_policy("run_with_a_wrong_policy", &["run", "--enforce", "--policy", "bad.toml"]),
-    wrong_policy("run_with_a_wrong_policy_among_others", &["run", "--policy", "good.toml", "--policy", "bad.toml"]),
+    wrong_policy(
+        "run_with_a_wrong_policy_among_others",
+        &["run", "--policy", "good.toml", "--policy", "bad.toml"],
+    ),
 ];
 
 const fn no_bpffs(name: &'static str, words: &'static [&'static str]) -> Row {
     let stderr = &["is not on a bpf file system", "mount -t bpf bpf /sys/fs/bpf", "--bpffs-root"];
     Row { name, words, status: 1, stdout: &[], stderr }
+}
+
+/// The same where the kernel refuses the probes: that comes first, as no mount would help.
+const fn no_lsm(row: Row) -> Row {
+    Row { status: 7, stderr: &["the kernel refuses to load the probe", "CONFIG_BPF_LSM"], ..row }
 }
 
 const NO_BPFFS: &[Row] = &[
@@ -57,12 +77,24 @@ const NO_BPFFS: &[Row] = &[
     no_bpffs("demo_in_json_without_bpffs", &["demo", "-o", "json"]),
 ];
 
+const NO_LSM: &[Row] = &[no_lsm(NO_BPFFS[0]), no_lsm(NO_BPFFS[1]), no_lsm(NO_BPFFS[2]), no_lsm(NO_BPFFS[3])];
+
+/// A directory that is there, but where nothing can be pinned.
+fn detach_without_bpffs() {
+    let place = Place::make();
+    let ran = Ran::from(place.command(&[], &["detach", "--reason", "test"], ".").output().unwrap());
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(1), ""));
+    assert!(ran.stderr.contains(". is not on a bpf file system; mount one"), "{}", ran.stderr);
+}
+
 fn health_in_json() {
     let ran = Place::make().run(&["health", "-o", "json"]);
     let health = ran.json();
     assert_eq!((&health["version"], &health["posture"]), (&1.into(), &"OFF".into()));
     let names: Vec<_> = health["checks"].as_array().unwrap().iter().map(|check| &check["name"]).collect();
-    assert!(names.iter().any(|name| *name == "BPF LSM programs") && names.iter().any(|name| *name == "posture"));
+    assert!(
+        names.iter().any(|name| *name == "BPF LSM programs") && names.iter().any(|name| *name == "posture")
+    );
     let refused = !Health::ask().ok("BPF LSM programs");
     assert_eq!(ran.status, Some(if refused { 7 } else { 5 }), "{}", ran.stderr);
 }

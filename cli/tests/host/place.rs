@@ -2,13 +2,18 @@
 
 use libtest_mimic::Trial;
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, DirEntry};
+use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A directory with policies; removed when dropped.
 pub(crate) struct Place(TempDir);
+
+/// Where pins would be, in the directory of the run.
+const ROOT: &str = "./pins";
+const TEMPORARY: &str = "tmp";
 
 const GOOD: &str = r#"version = 3
 name = "good"
@@ -57,10 +62,12 @@ impl Place {
     /// Makes it.
     pub(crate) fn make() -> Self {
         let place = Self(TempDir::with_prefix("aegis-host-").expect("a directory"));
-        let policies = [("good.toml", GOOD), ("more.toml", MORE), ("bad.toml", BAD), ("literal.toml", LITERAL)];
+        let policies =
+            [("good.toml", GOOD), ("more.toml", MORE), ("bad.toml", BAD), ("literal.toml", LITERAL)];
         for (name, text) in policies {
             fs::write(place.path(name), text).expect("a policy");
         }
+        fs::create_dir(place.path(TEMPORARY)).expect("a directory for temporary files");
         place
     }
 
@@ -69,34 +76,36 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// A command line with words of its own. It works in the directory, and finds neither pins nor a daemon.
-    pub(crate) fn command(&self, words: &[&str]) -> Command {
-        self.wrapped(&[], words)
-    }
-
-    /// The same, started by another program.
-    pub(crate) fn wrapped(&self, wrapper: &[&str], words: &[&str]) -> Command {
-        let options = ["--bpffs-root", "pins", "--socket", "none.sock"].map(PathBuf::from);
+    /// A command line, started by another one if there is one, with its pins at `root`. It works in the directory
+    /// and finds no daemon.
+    pub(crate) fn command(&self, wrapper: &[&str], words: &[&str], root: &str) -> Command {
+        let options = ["--bpffs-root", root, "--socket", "none.sock"];
         // Without any words there is nothing that options could belong to.
-        let options = if words.is_empty() { Vec::new() } else { options.to_vec() };
-        let mut line = wrapper.iter().chain(&[env!("CARGO_BIN_EXE_aegisbpf")]).chain(words);
-        let mut command = Command::new(line.next().expect("a program"));
-        command.args(line).args(options).current_dir(self.0.path()).stdin(Stdio::null());
-        command.env("TMPDIR", self.0.path()).env_remove("AEGISBPF_LOG").env_remove("NO_COLOR");
+        let options = if words.is_empty() { &[] } else { &options[..] };
+        let line = [wrapper, &[env!("CARGO_BIN_EXE_aegisbpf")], words, options].concat();
+        let mut command = Command::new(line[0]);
+        command.args(&line[1..]).current_dir(self.0.path()).stdin(Stdio::null());
+        command.env("TMPDIR", self.path(TEMPORARY)).env_remove("AEGISBPF_LOG").env_remove("NO_COLOR");
         command
     }
 
     /// Runs a command line.
     pub(crate) fn run(&self, words: &[&str]) -> Ran {
-        self.command(words).output().expect("aegisbpf starts").into()
+        self.command(&[], words, ROOT).output().expect("aegisbpf starts").into()
     }
 
-    /// What is in the directory and does not belong there.
+    /// What is in the directory, and in that for temporary files, and was not there in the beginning.
     pub(crate) fn left_behind(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.0.path()).expect("the directory");
-        let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
-        names.filter(|name| !name.ends_with(".toml")).collect()
+        let names = |directory: PathBuf| fs::read_dir(directory).expect("the directory").map(name_of);
+        let mut names: Vec<_> = names(self.path("")).chain(names(self.path(TEMPORARY))).collect();
+        names.retain(|name| !name.ends_with(".toml") && name != TEMPORARY);
+        names.sort_unstable();
+        names
     }
+}
+
+fn name_of(entry: io::Result<DirEntry>) -> String {
+    entry.expect("an entry").file_name().to_string_lossy().into_owned()
 }
 
 impl From<Output> for Ran {

@@ -46,8 +46,7 @@ pub(crate) fn ignored_unless(holds: bool, why: &str, trial: Trial) -> Trial {
 }
 
 /// Mounts a bpf file system that nobody else sees, runs a command line, and writes down what is pinned then.
-const PRIVATE: &str = "mount -t bpf bpf . || exit 99; directory=$1; shift; \
-    cd \"$directory\"; \"$@\"; status=$?; ls -A \"$directory/bpf\" >pinned.toml; exit $status";
+const PRIVATE: &str = "mount -t bpf bpf bpf || exit 99; \"$@\"; status=$?; ls -A bpf >pinned; exit $status";
 
 /// Why these tests cannot be made here.
 fn why_not() -> Option<&'static str> {
@@ -59,7 +58,8 @@ fn why_not() -> Option<&'static str> {
         return Some("the kernel refuses BPF iterators too (not root?), and they are loaded first");
     }
     let place = Place::make();
-    let mounted = Command::new("unshare").args(["-m", "mount", "-t", "bpf", "bpf"]).arg(place.path("")).output();
+    let mounted =
+        Command::new("unshare").args(["-m", "mount", "-t", "bpf", "bpf"]).arg(place.path("")).output();
     let can_mount = mounted.is_ok_and(|output| output.status.success());
     (!can_mount).then_some("a private bpf file system cannot be mounted")
 }
@@ -93,18 +93,14 @@ fn check(row: &Row) {
         assert!(ran.stderr.contains(part), "no {part:?} in {told}");
     }
     // The kernel's own two files have a dot in their names, which pins cannot have.
-    let pinned = fs::read_to_string(place.path("pinned.toml")).expect("a list of pins");
+    let pinned = fs::read_to_string(place.path("pinned")).expect("a list of pins");
     assert!(pinned.lines().all(|name| name.contains('.')), "left pinned: {pinned}");
-    assert_eq!(place.left_behind(), ["bpf"], "left behind by {told}");
+    assert_eq!(place.left_behind(), ["bpf", "pinned"], "left behind by {told}");
 }
 
 /// Runs a command line with a bpf file system at `bpf`, and its pins there.
 fn run_with_bpffs(place: &Place, words: &[&str]) -> Ran {
     fs::create_dir(place.path("bpf")).expect("a place to mount");
-    let directory = place.path("").display().to_string();
-    let wrapper = ["unshare", "-m", "sh", "-c", PRIVATE, "sh", &directory];
-    let words = [words, &["--bpffs-root", "bpf/pins"]].concat();
-    let mut command = place.wrapped(&wrapper, &words);
-    command.current_dir(place.path("bpf"));
-    command.output().expect("unshare").into()
+    let wrapper = ["unshare", "-m", "sh", "-c", PRIVATE, "sh"];
+    place.command(&wrapper, words, "bpf/pins").output().expect("unshare").into()
 }

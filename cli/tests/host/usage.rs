@@ -47,7 +47,11 @@ const WRONG: &[Row] = &[
     wrong("no_words", &[], &["Usage: aegisbpf [OPTIONS] <COMMAND>"]),
     wrong("misspelt_verb", &["statu"], &["unrecognized subcommand 'statu'", "'status'"]),
     wrong("unknown_option", &["status", "--quick"], &["unexpected argument '--quick'"]),
-    wrong("unknown_format", &["status", "-o", "xml"], &["invalid value 'xml'", "[possible values: table, json]"]),
+    wrong(
+        "unknown_format",
+        &["status", "-o", "xml"],
+        &["invalid value 'xml'", "[possible values: table, json]"],
+    ),
     wrong("enforce_and_observe", &["run", "--enforce", "--observe"], &["'--enforce'", "'--observe'"]),
     wrong("odd_ring", &["run", "--ringbuf-bytes", "5000"], &["'5000'", "not a power of two from 4096 on"]),
     wrong("small_ring", &["run", "--ringbuf-bytes", "2048"], &["'2048'", "not a power of two from 4096 on"]),

@@ -5,7 +5,7 @@ use crate::plan::{Name, NameError, Severity};
 use crate::syntax::choice;
 use aegis_kernel_abi::{Mode, Operations};
 
-/// The most bytes of a reason: it is copied into every record of a match.
+/// The most bytes of a reason: it is a remark for people, not a document.
 const LONGEST_REASON: usize = 256;
 
 /// The name of a policy or the id of a rule.

@@ -39,8 +39,9 @@ impl Daemon {
     /// Names everything; nothing is started. The pins are beside those of the real daemon.
     pub(super) fn new(common: &Common, scratch: &Path) -> Self {
         let name = scratch.file_name().unwrap_or_default();
+        let real = std::path::absolute(&common.bpffs_root);
         Self {
-            root: common.bpffs_root.with_file_name(name),
+            root: real.unwrap_or_else(|_| common.bpffs_root.clone()).with_file_name(name),
             socket: scratch.join("control.sock"),
             log: scratch.join("log"),
             scratch_name: name.to_string_lossy().into_owned(),

@@ -1,0 +1,7 @@
+//! The decision of the probes, on the host.
+
+mod model;
+mod name_hash;
+mod rules;
+mod undecidable;
+mod world;

@@ -1,0 +1,237 @@
+//! Tables that a test can fill and break at will, and the request that most tests put.
+
+use aegis_decide::{Answer, Request, Table, Tables, name_hash};
+use aegis_kernel_abi::{
+    Active, ENTRY_HAS_SLOTS, Entry, GENERATION_HAS_SLOTS, GenerationInfo, Hook, InodeNumber, Mode, ObjectKey,
+    Operations, ROW_ANY_INODE_GENERATION, RULE_NONE, Reason, Row, SlotKey, Verdict,
+};
+use std::collections::{BTreeMap, HashMap};
+use zerocopy::FromZeros;
+
+/// The generation in force.
+pub(crate) const GENERATION: u32 = 7;
+const NAME_KEY: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
+const DEV: u32 = 8 << 20 | 1;
+
+/// The file of most requests, its directory, and its name there.
+pub(crate) const FILE: ObjectKey = ObjectKey { ino: 10, dev: DEV, inode_generation: 100 };
+pub(crate) const DIRECTORY: ObjectKey = ObjectKey { ino: 2, dev: DEV, inode_generation: 55 };
+pub(crate) const NAME: &[u8] = b"secret";
+/// Another file.
+pub(crate) const OTHER: ObjectKey = ObjectKey { ino: 11, dev: DEV, inode_generation: 101 };
+
+/// What a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum On {
+    Object(ObjectKey),
+    /// Whatever inode has the number.
+    Inode(InodeNumber),
+    Slot(ObjectKey, Vec<u8>),
+}
+
+/// A rule; its number is its place in the list.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub(crate) operations: Operations,
+    pub(crate) mode: Mode,
+    pub(crate) on: Vec<On>,
+}
+
+pub(crate) fn enforce(operations: Operations, on: On) -> Rule {
+    Rule { operations, mode: Mode::Enforce, on: vec![on] }
+}
+
+pub(crate) fn observe(operations: Operations, on: On) -> Rule {
+    Rule { operations, mode: Mode::Observe, on: vec![on] }
+}
+
+pub(crate) fn number(key: ObjectKey) -> InodeNumber {
+    InodeNumber { ino: key.ino, dev: key.dev.into() }
+}
+
+pub(crate) fn slot(name: &[u8]) -> On {
+    On::Slot(DIRECTORY, name.to_vec())
+}
+
+fn slot_key(parent: ObjectKey, name: &[u8]) -> SlotKey {
+    SlotKey { parent, name_hash: name_hash(NAME_KEY, name).unwrap() }
+}
+
+/// All tables of one generation, and who asks.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) active: Active,
+    pub(crate) info: Option<GenerationInfo>,
+    pub(crate) objects: HashMap<InodeNumber, Entry>,
+    pub(crate) slots: HashMap<SlotKey, Entry>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) missing: Vec<Table>,
+    /// Operations that the survival list lets through.
+    pub(crate) survives: Operations,
+    pub(crate) exempt: bool,
+}
+
+impl World {
+    /// One row for each rule and thing it is about.
+    pub(crate) fn armed(rules: &[Rule]) -> Self {
+        let (mut objects, mut slots) = (BTreeMap::new(), BTreeMap::new());
+        let mut has_slots = Vec::new();
+        for (number_of_rule, rule) in (0..).zip(rules) {
+            let row = Row {
+                generation: GENERATION,
+                operations: rule.operations.bits(),
+                rule: number_of_rule,
+                mode: rule.mode as u8,
+                ..Row::default()
+            };
+            for on in &rule.on {
+                match on {
+                    On::Object(key) => objects.entry(number(*key)).or_insert((*key, vec![])).1.push(row),
+                    On::Inode(at) => {
+                        let key = ObjectKey { ino: at.ino, dev: DEV, inode_generation: 0 };
+                        let row = Row { flags: ROW_ANY_INODE_GENERATION, ..row };
+                        objects.entry(*at).or_insert((key, vec![])).1.push(row);
+                    }
+                    On::Slot(parent, name) => {
+                        has_slots.push(*parent);
+                        let slot: &mut Vec<Row> = slots.entry(slot_key(*parent, name)).or_default();
+                        slot.push(row);
+                    }
+                }
+            }
+        }
+        for parent in has_slots {
+            objects.entry(number(parent)).or_insert((parent, vec![]));
+        }
+        let mut world = Self::bare(rules);
+        for (at, (key, rows)) in objects {
+            let entry = world.entry(key.inode_generation, rows);
+            world.objects.insert(at, entry);
+        }
+        for (key, rows) in slots {
+            let entry = world.entry(0, rows);
+            world.slots.insert(key, entry);
+            world.of(key.parent).flags |= ENTRY_HAS_SLOTS;
+            world.info().flags |= GENERATION_HAS_SLOTS;
+        }
+        world.settle_generations(rules);
+        world
+    }
+
+    fn bare(rules: &[Rule]) -> Self {
+        let all = |wanted: fn(&&Rule) -> bool| {
+            rules.iter().filter(wanted).fold(0, |all, rule| all | rule.operations.bits())
+        };
+        let info = GenerationInfo {
+            generation: GENERATION,
+            operations: all(|_| true),
+            enforced_operations: all(|rule| rule.mode == Mode::Enforce),
+            ..GenerationInfo::new_zeroed()
+        };
+        Self {
+            active: Active { generation: GENERATION, enforced_operations: info.enforced_operations },
+            info: Some(info),
+            objects: HashMap::new(),
+            slots: HashMap::new(),
+            rows: Vec::new(),
+            missing: Vec::new(),
+            survives: Operations::empty(),
+            exempt: false,
+        }
+    }
+
+    fn entry(&mut self, inode_generation: u32, rows: Vec<Row>) -> Entry {
+        let first_row = u32::try_from(self.rows.len()).unwrap();
+        let row_count = u16::try_from(rows.len()).unwrap();
+        self.rows.extend(rows);
+        Entry { generation: GENERATION, inode_generation, first_row, row_count, flags: 0 }
+    }
+
+    /// An inode rule that came first knows no inode generation; a path rule or a slot of the same number does.
+    fn settle_generations(&mut self, rules: &[Rule]) {
+        for on in rules.iter().flat_map(|rule| &rule.on) {
+            if let On::Object(key) | On::Slot(key, _) = on {
+                self.of(*key).inode_generation = key.inode_generation;
+            }
+        }
+    }
+
+    /// Lets every rule see the same request, with anything put in its place in the tables.
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    pub(crate) fn info(&mut self) -> &mut GenerationInfo {
+        self.info.as_mut().unwrap()
+    }
+
+    /// The entry of an object.
+    pub(crate) fn of(&mut self, key: ObjectKey) -> &mut Entry {
+        self.objects.get_mut(&number(key)).unwrap()
+    }
+
+    /// The entry of the one slot.
+    pub(crate) fn of_slot(&mut self) -> &mut Entry {
+        self.slots.values_mut().next().unwrap()
+    }
+}
+
+impl Tables for World {
+    fn active(&self) -> Active {
+        self.active
+    }
+
+    fn generation(&self) -> Option<&GenerationInfo> {
+        self.info.as_ref()
+    }
+
+    fn has(&self, table: Table) -> bool {
+        !self.missing.contains(&table)
+    }
+
+    fn object(&self, key: &InodeNumber) -> Option<&Entry> {
+        self.objects.get(key)
+    }
+
+    fn slot(&self, key: &SlotKey) -> Option<&Entry> {
+        self.slots.get(key)
+    }
+
+    fn row(&self, index: u32) -> Option<&Row> {
+        self.rows.get(index as usize)
+    }
+
+    fn name_key(&self) -> [u64; 2] {
+        NAME_KEY
+    }
+
+    fn survives(&self, _object: &ObjectKey, operations: Operations) -> bool {
+        !operations.is_empty() && self.survives.contains(operations)
+    }
+
+    fn is_exempt(&self) -> bool {
+        self.exempt
+    }
+}
+
+/// Opening [`FILE`] by its name for reading.
+pub(crate) const REQUEST: Request<'static> = Request {
+    object: FILE,
+    name: Some((DIRECTORY, NAME)),
+    operations: Operations::READ,
+    hook: Hook::FileOpen,
+};
+
+pub(crate) fn answer(verdict: Verdict, rule: u32, reason: Reason) -> Answer {
+    Answer { generation: GENERATION, rule, verdict, reason }
+}
+
+/// The answer to what no rule concerns.
+pub(crate) fn unconcerned() -> Answer {
+    answer(Verdict::Allow, RULE_NONE, Reason::None)
+}
+
+pub(crate) fn check(what: &str, world: &World, request: &Request<'_>, expected: Answer) {
+    assert_eq!(aegis_decide::decide(world, request), expected, "{what}");
+}
