@@ -1,4 +1,5 @@
 //! Decoding of events: bytes from the kernel are untrusted.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may")]
 
 use aegis_kernel_abi::{
     ABI_VERSION, EVENT_DECISION, Event, EventError, FLAG_PATH_CUT, Hook, Operations, PATH_BYTES, Reason,

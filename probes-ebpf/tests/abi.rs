@@ -1,5 +1,6 @@
 //! Both sides of the kernel line have the same structs: the C header is made from the Rust structs, and here what
 //! the compiler made of it is compared with them, field by field.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may")]
 
 mod btf;
 

@@ -1,12 +1,14 @@
 //! The daemon and its pins: one at a time, honest about itself, and never the reason to be locked out.
 
-use aegis_tests::agent::Agent;
+use aegis_tests::agent::{Agent, wait_until};
 use aegis_tests::check::{Test, expect, expect_text, trials as trials_of};
 use aegis_tests::outcome::{Outcome, of_command};
 use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 const TESTS: &[Test] = &[
     ("second_daemon_is_refused", second_daemon),
@@ -19,6 +21,9 @@ const TESTS: &[Test] = &[
     ("detach_ends_the_daemon", detach_with_daemon),
     ("nothing_armed_is_said", nothing_armed),
     ("failed_start_leaves_nothing", failed_start),
+    ("missing_link_is_not_enforce", missing_link),
+    ("exempt_cgroup_is_let_through", exempt),
+    ("stopped_daemon_holds_nothing_up", stopped),
 ];
 
 /// All tests of this file.
@@ -158,4 +163,49 @@ fn failed_start() -> Result<(), Failed> {
     expect("exit code", output.status.code(), Some(6))?;
     expect_text("message", &String::from_utf8_lossy(&output.stderr), "rule gone: /no/such/directory/file")?;
     expect("pins", Path::new(&agent.root()).exists(), false)
+}
+
+/// A link that somebody took away is seen by the next self-check, although all others still hold.
+fn missing_link() -> Result<(), Failed> {
+    let agent = started(&["--enforce"], "enforce");
+    let posture = |code: i32| {
+        let output = agent.run(&["status", "-o", "json"]);
+        expect("exit code of status", output.status.code(), Some(code))?;
+        let status: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+        Ok::<_, Failed>(status["classes"][0]["posture"].as_str().map(str::to_owned))
+    };
+    expect("all links", posture(0)?.as_deref(), Some("ENFORCE"))?;
+    fs::remove_file(format!("{}/links/file_open", agent.root())).expect("a link's pin");
+    wait_until("the link has ended", || read() == Outcome::Allowed);
+    expect("one link less", posture(5)?.as_deref(), Some("DEGRADED"))
+}
+
+fn exempt() -> Result<(), Failed> {
+    let cgroup = "/sys/fs/cgroup/aegis-exempt";
+    fs::create_dir_all(format!("{cgroup}/below")).expect("a cgroup");
+    let mut agent = Agent::new("aegis-daemon");
+    agent.start(&(policy("enforce") + "[exempt]\ncgroup = [\"/aegis-exempt\"]\n"), &["--enforce"]);
+    let read_in = |cgroup: &str| {
+        let script = format!("echo $$ > {cgroup}/cgroup.procs && exec cat {FILE}");
+        of_command(Command::new("sh").args(["-c", &script]))
+    };
+    expect("in it", read_in(cgroup), Outcome::Allowed)?;
+    expect("below it", read_in(&format!("{cgroup}/below")), Outcome::Allowed)?;
+    expect("beside it", read_in("/sys/fs/cgroup"), Outcome::Denied)?;
+    let counts = agent.json(&["status"])["counts"].clone();
+    expect("counted", counts["exempted"].as_u64(), Some(2))?;
+    expect("counted", counts["denied"].as_u64(), Some(1))
+}
+
+/// No decision waits for user space.
+fn stopped() -> Result<(), Failed> {
+    let agent = started(&["--enforce"], "enforce");
+    agent.stop();
+    let start = Instant::now();
+    for _ in 0..1_000 {
+        expect("read", read(), Outcome::Denied)?;
+    }
+    let took = start.elapsed();
+    agent.go_on();
+    if took > Duration::from_secs(10) { Err(format!("1,000 opens took {took:?}").into()) } else { Ok(()) }
 }

@@ -95,10 +95,24 @@ impl Agent {
         });
     }
 
+    fn send(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("a running daemon");
+        kill_process(Pid::from_child(child), signal).expect("the daemon can be signalled");
+    }
+
+    /// Stops the daemon where it is.
+    pub fn stop(&self) {
+        self.send(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) {
+        self.send(Signal::CONT);
+    }
+
     fn signal(&mut self, signal: Signal) -> ExitStatus {
+        self.send(signal);
         let mut child = self.child.take().expect("a running daemon");
-        let pid = Pid::from_child(&child);
-        kill_process(pid, signal).expect("the daemon can be signalled");
         child.wait().expect("the daemon ends")
     }
 

@@ -190,13 +190,9 @@ extern "C" fn aegis_host_object(this: *const c_void, key: *const InodeNumber) ->
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn aegis_host_slot_key(
-    this: *const c_void,
-    _request: *const RawRequest,
-    key: *mut SlotKey,
-) -> c_int {
+extern "C" fn aegis_host_slot_key(request: *const RawRequest, key: *mut SlotKey) -> c_int {
     // SAFETY: see above.
-    let side = unsafe { side(this) };
+    let side = unsafe { side((*request).side) };
     let hashed =
         side.name.and_then(|(parent, name)| Some((parent, name_hash(side.tables.name_key(), name)?)));
     let Some((parent, name_hash)) = hashed else { return -1 };

@@ -282,6 +282,29 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_passes_only_with_the_expected_answer_rule_and_reason() {
+        let denial = Some(Denial { rule: "a", reason: "object", object: "x" });
+        let (yes, no) = (Observed::Allowed, Observed::Refused(EPERM));
+        for (denial, expected, observed, rule, reason, passes) in [
+            (None, yes, yes, None, None, true),
+            (None, yes, no, Some("a"), Some("object"), false),
+            (denial, no, no, Some("a"), Some("object"), true),
+            (denial, no, yes, None, None, false),
+            (denial, no, Observed::Refused(13), Some("a"), Some("object"), false),
+            // Refused by somebody else: there is no record.
+            (denial, no, no, None, None, false),
+            (denial, no, no, Some("b"), Some("object"), false),
+            (denial, no, no, Some("a"), Some("slot"), false),
+        ] {
+            let trace = Trace { operation: "read", object: "x", made: 0..=1 };
+            let [rule, reason] = [rule, reason].map(|text: Option<&str>| text.map(str::to_owned));
+            let path = "/x".to_owned();
+            let attempt = Attempt { op: "read", path, expected, observed, rule, reason, denial, trace };
+            assert_eq!(attempt.complaint().is_none(), passes, "{attempt:?}");
+        }
+    }
+
+    #[test]
     fn every_rule_is_tried_and_every_expected_rule_exists() {
         let expected: Vec<&str> = ROWS
             .iter()

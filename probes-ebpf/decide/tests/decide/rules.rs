@@ -64,14 +64,22 @@ fn strongest_wins() {
     let object = || On::Object(FILE);
     let both = || Rule { operations: READ, mode: Mode::Enforce, on: vec![slot(NAME), object()] };
     let rows: &[(&str, &[Rule], Answer)] = &[
-        ("enforce over observe", &[observe(READ, object()), enforce(READ, object())], deny(1, Reason::Object)),
+        (
+            "enforce over observe",
+            &[observe(READ, object()), enforce(READ, object())],
+            deny(1, Reason::Object),
+        ),
         ("enforce stays", &[enforce(READ, object()), observe(READ, object())], deny(0, Reason::Object)),
         ("lower number", &[enforce(READ, object()), enforce(READ, object())], deny(0, Reason::Object)),
         ("slot over object", &[observe(READ, object()), enforce(READ, slot(NAME))], deny(1, Reason::Slot)),
         ("object over slot", &[observe(READ, slot(NAME)), enforce(READ, object())], deny(1, Reason::Object)),
         ("lower slot", &[enforce(READ, slot(NAME)), enforce(READ, object())], deny(0, Reason::Slot)),
         ("lower object", &[enforce(READ, object()), enforce(READ, slot(NAME))], deny(0, Reason::Object)),
-        ("lower observed slot", &[observe(READ, slot(NAME)), observe(READ, object())], audit(0, Reason::Slot)),
+        (
+            "lower observed slot",
+            &[observe(READ, slot(NAME)), observe(READ, object())],
+            audit(0, Reason::Slot),
+        ),
         ("one rule, both ways", &[both()], deny(0, Reason::Object)),
         ("inode and object", &[enforce(READ, On::Inode(number(FILE))), both()], deny(0, Reason::Object)),
     ];
@@ -182,7 +190,8 @@ fn survival_and_exemption() {
 
 #[test]
 fn self_check_rows_concern_nobody_else() {
-    let mark = |world: &mut World| world.rows.iter_mut().for_each(|row: &mut Row| row.flags |= ROW_SELF_CHECK);
+    let mark =
+        |world: &mut World| world.rows.iter_mut().for_each(|row: &mut Row| row.flags |= ROW_SELF_CHECK);
     let alone = World::armed(&[enforce(READ, On::Object(FILE))]).with(mark);
     check("alone", &alone, &REQUEST, unconcerned());
     let beside = [enforce(READ, On::Object(FILE)), enforce(READ, On::Object(FILE))];
