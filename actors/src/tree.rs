@@ -44,6 +44,8 @@ pub enum RunError {
 /// What the parts of the daemon share.
 pub struct Daemon {
     loader: Mutex<Loader>,
+    /// Where its pins are.
+    pub(crate) root: String,
     /// The newest records.
     pub journal: Journal,
     /// Counts of the reader.
@@ -85,7 +87,8 @@ pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
     let prepared = prepare(&mut loader, &journal, &settings.socket, &runtime, plan);
     let (mut control, mut reader, printed) = prepared.inspect_err(|_| loader.give_up())?;
     let received = Arc::clone(&reader.received);
-    let daemon = Arc::new(Daemon { loader: Mutex::new(loader), journal, received, end: Notify::new() });
+    let root = loader.root();
+    let daemon = Arc::new(Daemon { loader: Mutex::new(loader), root, journal, received, end: Notify::new() });
     tracing::info!(socket = %settings.socket.display(), "ready");
     runtime.block_on(answer(&mut control, signals, &daemon)).map_err(own("answer on the control socket"))?;
     reader.stop();

@@ -1,7 +1,7 @@
 //! The command's end of the control socket.
 
 use crate::exit::{Exit, Failure};
-use aegis_control_api::{Refusal, RefusalKind};
+use aegis_control_api::{ROOT_HEADER, Refusal, RefusalKind};
 use anyhow::{Context, Result};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -23,11 +23,13 @@ const CHANGING: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     socket: PathBuf,
+    root: PathBuf,
 }
 
 impl Client {
-    pub(crate) fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_owned() }
+    /// The daemon on a socket, if it is that of these pins.
+    pub(crate) fn new(socket: &Path, root: &Path) -> Self {
+        Self { socket: socket.to_owned(), root: root.to_owned() }
     }
 
     /// Asks for something.
@@ -76,6 +78,7 @@ impl Client {
             .uri(path)
             .header("host", "aegisbpf")
             .header("content-type", "application/json")
+            .header(ROOT_HEADER, self.root.display().to_string())
             .body(Full::new(body))?;
         let response = sender.send_request(request).await.context("the daemon did not answer")?;
         if response.status().is_success() {
@@ -118,6 +121,8 @@ fn refused(refusal: Refusal) -> Failure {
     let exit = match refusal.kind {
         RefusalKind::Policy => Exit::Refused,
         RefusalKind::NotPermitted => Exit::NotPermitted,
+        // No daemon of the pins that are meant was reached.
+        RefusalKind::OtherRoot => Exit::Unreachable,
         RefusalKind::Failed => Exit::Failed,
     };
     Failure::new(exit, refusal.message)

@@ -27,7 +27,7 @@ struct Cli {
 #[derive(Debug, Clone, Args)]
 struct Common {
     /// Where maps, programs and links are pinned; on a bpf file system.
-    #[arg(long, global = true, default_value = "/sys/fs/bpf/aegisbpf", value_name = "DIR")]
+    #[arg(long, global = true, default_value = "/sys/fs/bpf/aegisbpf", value_name = "DIR", value_parser = absolute)]
     bpffs_root: PathBuf,
     /// The daemon's control socket.
     #[arg(long, global = true, default_value = "/run/aegisbpf/control.sock", value_name = "PATH")]
@@ -35,6 +35,11 @@ struct Common {
     /// How results are written.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     output: Format,
+}
+
+/// A directory is the same one for whoever is asked about it, wherever they stand.
+fn absolute(path: &str) -> Result<PathBuf, String> {
+    std::path::absolute(path).map_err(|error| error.to_string())
 }
 
 #[derive(Subcommand)]

@@ -15,6 +15,10 @@ use serde::{Deserialize, Serialize};
 /// Version of this API, in every reply that stands alone.
 pub const API_VERSION: u32 = 1;
 
+/// Header of a request that names the pin directory it is meant for. A daemon of another one refuses it, so that
+/// nobody changes the wrong one by its socket.
+pub const ROOT_HEADER: &str = "aegis-bpffs-root";
+
 /// Paths of the API.
 pub mod paths {
     /// GET: [`Status`](crate::Status).
@@ -109,6 +113,8 @@ pub enum RefusalKind {
     Policy,
     /// The caller may not do this.
     NotPermitted,
+    /// The request is meant for another pin directory than that of this daemon.
+    OtherRoot,
     /// The kernel or the daemon could not do it.
     Failed,
 }

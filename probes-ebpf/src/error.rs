@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A system call failed.
-    #[error("cannot {operation} {object}: {source}")]
+    #[error("cannot {operation} {object}")]
     Call {
         /// What was tried.
         operation: &'static str,

@@ -36,8 +36,8 @@ pub fn capabilities() -> Capabilities {
         has_btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
         security_modules: text("/sys/kernel/security/lsm")
             .map(|list| list.split(',').map(str::to_owned).collect()),
-        lsm: object::load(TRIAL_RING).map(drop).map_err(|error| error.to_string()),
-        iterators: Resolver::load().map(drop).map_err(|error| error.to_string()),
+        lsm: object::load(TRIAL_RING).map(drop).map_err(|error| object::whole(&error)),
+        iterators: Resolver::load().map(drop).map_err(|error| object::whole(&error)),
         has_bpffs: mount_point("bpf").is_some(),
         cgroup2: mount_point("cgroup2"),
     }

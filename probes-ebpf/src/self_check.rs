@@ -175,3 +175,75 @@ pub(crate) fn judge(hook: Hook, errno: i32, proof: &Proof, token: u32, generatio
     };
     Err(Error::NotProven { hook, generation, why })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: u32 = 7;
+    const GENERATION: u32 = 3;
+
+    fn good() -> Proof {
+        Proof {
+            token: TOKEN,
+            generation: GENERATION,
+            rule: RULE_SELF_CHECK,
+            verdict: Verdict::Deny as u8,
+            reason: Reason::SelfCheck as u8,
+            ..Proof::default()
+        }
+    }
+
+    /// Judges an attempt; `None` expects a proof, `Some` what the refusal must say.
+    fn check(what: &str, errno: i32, proof: &Proof, expected: Option<&str>) {
+        for hook in Hook::ALL {
+            let judged = judge(*hook, errno, proof, TOKEN, GENERATION).map_err(|error| error.to_string());
+            match expected {
+                None => assert_eq!(judged, Ok(()), "{what}"),
+                Some(text) => {
+                    let error = judged.expect_err(what);
+                    assert!(error.contains(text) && error.contains(hook.word()), "{what}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_our_own_denial_is_a_proof() {
+        let (allowed, denied) = (0, libc::EPERM);
+        let unasked = Proof { token: TOKEN - 1, ..good() };
+        let with_verdict = |verdict: Verdict| Proof { verdict: verdict as u8, ..good() };
+        let with_reason = |reason: u8| Proof { reason, ..good() };
+        let other_rule = Some("another rule answered");
+        let rows = [
+            ("as it must be", denied, good(), None),
+            ("other fields do not count", denied, Proof { time_ns: 9, ..good() }, None),
+            ("nobody was asked", allowed, Proof::default(), Some("security modules")),
+            ("an old proof, and allowed", allowed, unasked, Some("security modules")),
+            ("another module's EPERM", denied, Proof::default(), Some("our probe was not asked")),
+            ("an old proof", denied, unasked, Some("our probe was not asked")),
+            ("another module's EACCES", libc::EACCES, unasked, Some("our probe was not asked")),
+            ("denied and yet allowed", allowed, good(), Some("it succeeded")),
+            ("another errno", libc::EACCES, good(), Some("instead of EPERM")),
+            ("another generation", denied, Proof { generation: 2, ..good() }, Some("generation 2 answered")),
+            ("no generation", denied, Proof { generation: 0, ..good() }, Some("generation 0 answered")),
+            ("no row", denied, with_reason(Reason::None as u8), Some("no row for this executable")),
+            (
+                "no row, and allowed",
+                allowed,
+                with_reason(Reason::None as u8),
+                Some("no row for this executable"),
+            ),
+            ("a user's rule", denied, Proof { rule: 0, ..good() }, other_rule),
+            ("no rule", denied, Proof { rule: u32::MAX, ..good() }, other_rule),
+            ("only observed", denied, with_verdict(Verdict::Audit), other_rule),
+            ("let through", denied, with_verdict(Verdict::Allow), other_rule),
+            ("by the object", denied, with_reason(Reason::Object as u8), Some("reason object")),
+            ("undecidable", denied, with_reason(Reason::TableMissing as u8), Some("reason table_missing")),
+            ("an impossible reason", denied, with_reason(99), Some("reason unknown")),
+        ];
+        for (what, errno, proof, expected) in rows {
+            check(what, errno, &proof, expected);
+        }
+    }
+}

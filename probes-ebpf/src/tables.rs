@@ -303,3 +303,6 @@ fn pair_bytes<K: IntoBytes + zerocopy::Immutable, V: IntoBytes + zerocopy::Immut
 ) -> Vec<u8> {
     [pair.0.as_bytes(), pair.1.as_bytes()].concat()
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ const TESTS: &[Test] = &[
     ("detach_ends_the_daemon", detach_with_daemon),
     ("nothing_armed_is_said", nothing_armed),
     ("failed_start_leaves_nothing", failed_start),
+    ("detach_of_others_is_refused", detach_of_others),
     ("missing_link_is_not_enforce", missing_link),
     ("exempt_cgroup_is_let_through", exempt),
     ("stopped_daemon_holds_nothing_up", stopped),
@@ -208,4 +209,18 @@ fn stopped() -> Result<(), Failed> {
     let took = start.elapsed();
     agent.go_on();
     if took > Duration::from_secs(10) { Err(format!("1,000 opens took {took:?}").into()) } else { Ok(()) }
+}
+
+/// Whoever names other pins than those of the daemon that answers does not take down the daemon's.
+fn detach_of_others() -> Result<(), Failed> {
+    let agent = started(&["--enforce"], "enforce");
+    let socket = agent.directory().join("control.sock");
+    let output = Command::new("aegisbpf")
+        .args(["detach", "--reason", "test", "--bpffs-root", "/sys/fs/bpf/aegis-others", "--socket"])
+        .arg(socket)
+        .output()
+        .expect("aegisbpf");
+    expect("exit code", output.status.code(), Some(1))?;
+    expect_text("message", &String::from_utf8_lossy(&output.stderr), "nothing is armed")?;
+    expect("read", read(), Outcome::Denied)
 }

@@ -1,18 +1,19 @@
 //! The server behind the socket.
 
-use super::state::{Access, may, refusal};
+use super::state::{Access, may, other_root, refusal};
 use crate::loader::Loader;
 use crate::ringbuf_reader::Journal;
 use crate::tree::Daemon;
 use aegis_control_api::{
     API_VERSION, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest, GapRecord, PolicyReply,
-    Record, Refusal, RefusalKind, Status, paths,
+    ROOT_HEADER, Record, Refusal, RefusalKind, Status, paths,
 };
 use aegis_policy::{Plan, Source};
 use axum::body::{Body, Bytes};
 use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::IncomingStream;
@@ -112,8 +113,18 @@ pub async fn serve(control: &mut Control, daemon: Arc<Daemon>) -> std::io::Resul
         .route(paths::EVENTS, get(events))
         .route(paths::DETACH, post(detach))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&daemon), refuse_other_root))
         .with_state(daemon);
     axum::serve(listener, router.into_make_service_with_connect_info::<Peer>()).await
+}
+
+/// Answers only what is meant for this daemon's pins, if the request says for which it is.
+async fn refuse_other_root(State(daemon): State<Arc<Daemon>>, request: Request, next: Next) -> Response {
+    let meant = request.headers().get(ROOT_HEADER).and_then(|root| root.to_str().ok()).map(str::to_owned);
+    match other_root(&daemon.root, meant.as_deref()) {
+        Some(refusal) => Refused(refusal).into_response(),
+        None => next.run(request).await,
+    }
 }
 
 /// A refusal as a response.
@@ -124,6 +135,7 @@ impl IntoResponse for Refused {
         let code = match self.0.kind {
             RefusalKind::Policy => StatusCode::UNPROCESSABLE_ENTITY,
             RefusalKind::NotPermitted => StatusCode::FORBIDDEN,
+            RefusalKind::OtherRoot => StatusCode::MISDIRECTED_REQUEST,
             RefusalKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (code, Json(self.0)).into_response()
@@ -171,7 +183,7 @@ fn read_status(loader: &Loader) -> Result<Status, crate::loader::LoadError> {
     Ok(Status {
         version: API_VERSION,
         daemon: Some(daemon),
-        bpffs_root: loader.probes().pins().root().display().to_string(),
+        bpffs_root: loader.root(),
         generation: loader.generation()?,
         classes: loader.classes()?,
         links: loader.links()?,

@@ -23,6 +23,16 @@ pub(crate) fn may(access: Access, uid: Option<u32>) -> Result<(), Refusal> {
     }
 }
 
+/// Refuses a request that is meant for another pin directory. One that names none is meant for whoever answers.
+pub(crate) fn other_root(own: &str, meant: Option<&str>) -> Option<Refusal> {
+    meant.filter(|meant| *meant != own).map(|meant| Refusal {
+        kind: RefusalKind::OtherRoot,
+        message: format!(
+            "the daemon on this socket is that of {own}, not of {meant}; name the other's with --socket"
+        ),
+    })
+}
+
 /// A refusal out of an error of the loader.
 pub(crate) fn refusal(error: &LoadError) -> Refusal {
     let kind = match error {
@@ -35,6 +45,14 @@ pub(crate) fn refusal(error: &LoadError) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_for_other_pins_are_refused() {
+        for (meant, refused) in [(None, false), (Some("/sys/fs/bpf/a"), false), (Some("/sys/fs/bpf/b"), true)]
+        {
+            assert_eq!(other_root("/sys/fs/bpf/a", meant).is_some(), refused, "{meant:?}");
+        }
+    }
 
     #[test]
     fn only_root_changes() {

@@ -38,13 +38,16 @@ impl LoadError {
         )
     }
 
-    /// The error with its causes, in one line each way.
+    /// The error with all of its causes.
     #[must_use]
     pub fn whole(&self) -> String {
-        match self {
-            Self::Unresolved(_) => self.to_string(),
-            Self::Kernel { source, .. } => format!("{self}: {source}"),
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(inner) = cause {
+            text = format!("{text}: {inner}");
+            cause = inner.source();
         }
+        text
     }
 }
 

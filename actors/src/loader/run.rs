@@ -130,6 +130,12 @@ impl Loader {
         &self.probes
     }
 
+    /// Where they are pinned.
+    #[must_use]
+    pub fn root(&self) -> String {
+        self.probes.pins().root().display().to_string()
+    }
+
     /// Ids of rules.
     #[must_use]
     pub fn names(&self) -> RuleNames {

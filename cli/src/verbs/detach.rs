@@ -25,14 +25,15 @@ fn reason(text: &str) -> Result<String, String> {
 /// Takes everything down and says what ended.
 pub(crate) fn run(common: &Common, args: &DetachArgs) -> Result<()> {
     let request = DetachRequest { reason: args.reason.clone() };
-    let reply: DetachReply = match Client::new(&common.socket).post(paths::DETACH, &request) {
-        Err(error) if is_unreachable(&error) => {
-            let reply = detach_pins(&common.bpffs_root)?;
-            record(&common.bpffs_root.display().to_string(), &args.reason);
-            reply
-        }
-        other => other?,
-    };
+    let reply: DetachReply =
+        match Client::new(&common.socket, &common.bpffs_root).post(paths::DETACH, &request) {
+            Err(error) if is_unreachable(&error) => {
+                let reply = detach_pins(&common.bpffs_root)?;
+                record(&common.bpffs_root.display().to_string(), &args.reason);
+                reply
+            }
+            other => other?,
+        };
     if common.output == Format::Json {
         return output::json(&reply);
     }

@@ -22,6 +22,6 @@ pub(crate) struct EventsArgs {
 pub(crate) fn run(common: &Common, args: &EventsArgs) -> Result<()> {
     let path = format!("{}?after={}&follow={}", paths::EVENTS, args.after, args.follow);
     let mut output = std::io::stdout().lock();
-    Client::new(&common.socket)
+    Client::new(&common.socket, &common.bpffs_root)
         .stream(&path, |bytes| output.write_all(bytes).and_then(|()| output.flush()).is_ok())
 }

@@ -34,7 +34,7 @@ pub(crate) enum PolicyVerb {
 
 /// Runs the verb.
 pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
-    let client = Client::new(&common.socket);
+    let client = Client::new(&common.socket, &common.bpffs_root);
     match verb {
         PolicyVerb::Lint { files } => lint(common, &read_sources(files)?),
         PolicyVerb::Apply { files } => {

@@ -22,7 +22,7 @@ pub(crate) fn run(common: &Common) -> Result<()> {
 
 /// From the daemon, or without one from the pins.
 pub(crate) fn read(common: &Common) -> Result<Status> {
-    match Client::new(&common.socket).get(paths::STATUS) {
+    match Client::new(&common.socket, &common.bpffs_root).get(paths::STATUS) {
         Err(error) if is_unreachable(&error) => {
             Ok(aegis_actors::loader::status_from_pins(&common.bpffs_root)?)
         }

@@ -57,7 +57,7 @@ impl Daemon {
     }
 
     fn client(&self) -> Client {
-        Client::new(&self.socket)
+        Client::new(&self.socket, &self.root)
     }
 
     /// Starts it, with a policy or with the one in force, and waits until it answers.

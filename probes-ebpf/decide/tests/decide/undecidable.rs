@@ -40,7 +40,7 @@ const FAULTS: &[Fault] = &[
         world.rows.iter_mut().for_each(|row| row.generation = GENERATION + 1);
     }),
     late("stale directory", Reason::MixedGenerations, |world| {
-        world.of(DIRECTORY).generation = GENERATION - 2
+        world.of(DIRECTORY).generation = GENERATION - 2;
     }),
     late("stale slot", Reason::MixedGenerations, |world| world.of_slot().generation = 0),
     late("stale row of the slot", Reason::MixedGenerations, |world| {
@@ -139,4 +139,8 @@ fn what_is_not_needed_may_be_missing() {
         let world = World::armed(rules).with(|world| world.missing.extend_from_slice(missing));
         check(what, &world, &REQUEST, *expected);
     }
+    let slots = World::armed(&[enforce(READ, slot(NAME))]).with(|world| world.missing.push(Table::Slots));
+    let reused = ObjectKey { inode_generation: DIRECTORY.inode_generation + 1, ..DIRECTORY };
+    let request = Request { name: Some((reused, NAME)), ..REQUEST };
+    check("the number of a directory with slots, reused", &slots, &request, unconcerned());
 }
