@@ -5,6 +5,11 @@ use std::io;
 /// An error of this program.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    /// This may be a machine that somebody uses.
+    #[error(
+        "this arms the machine it runs on: run it by `cargo xtask bench`, which sets {0} in a virtual one"
+    )]
+    NotInMachine(&'static str),
     /// A system call failed.
     #[error("cannot {operation} {object}: {source}")]
     Call {

@@ -19,23 +19,44 @@ use report::{Numbers, Report, Under};
 use scene::{RULES, Scene};
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
-    match run().map(|report| serde_json::to_string(&report)) {
-        Ok(Ok(text)) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
-        Ok(Err(error)) => failed(&error),
-        Err(error) => failed(&error),
-    }
+/// How the result is written.
+#[derive(Clone, Copy)]
+enum Format {
+    Table,
+    Json,
 }
 
-fn failed(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("aegis-bench: {error}");
-    ExitCode::FAILURE
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let format = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] | ["-o", "table"] => Format::Table,
+        ["-o", "json"] => Format::Json,
+        _ => {
+            eprintln!("usage: aegis-bench [-o table|json]");
+            return ExitCode::from(2);
+        }
+    };
+    let report = match run() {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("aegis-bench: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match format {
+        Format::Table => print!("{report}"),
+        Format::Json => println!("{:#}", serde_json::json!(report)),
+    }
+    if report.all_met() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// Set where anything may be armed.
+const MACHINE: &str = "AEGIS_VM";
 
 fn run() -> Result<Report, Error> {
+    if std::env::var_os(MACHINE).is_none() {
+        return Err(Error::NotInMachine(MACHINE));
+    }
     let scene = Scene::make()?;
     let bare = scene.without_slots()?;
     eprintln!("aegis-bench: bare {bare:.0}");

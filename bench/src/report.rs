@@ -2,6 +2,7 @@
 
 use crate::agent::Tables;
 use serde::Serialize;
+use std::fmt;
 
 /// What was measured.
 pub(crate) struct Numbers {
@@ -86,6 +87,38 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Whether every target is met.
+    pub(crate) fn all_met(&self) -> bool {
+        self.targets.iter().all(|target| target.met)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "Linux {}, {}\n", self.kernel, self.unit)?;
+        writeln!(out, "{:<46}{:>9}{:>9}{:>8}", "", "total", "added", "ratio")?;
+        writeln!(out, "{:<46}{:>9.0}", "nothing attached", self.bare)?;
+        writeln!(out, "{:<46}{:>9.0}", "nothing attached, in the end", self.bare_afterwards)?;
+        line(out, "empty program", self.empty_program)?;
+        for aegis in &self.aegis {
+            let rules = aegis.tables.rules;
+            line(out, &format!("rules: {rules}, directory without slots"), aegis.without_slots)?;
+            line(out, &format!("rules: {rules}, directory with slots"), aegis.with_slots)?;
+        }
+        writeln!(out)?;
+        for Target { what, ratio, at_most, met } in &self.targets {
+            let verdict = if *met { "met" } else { "MISSED" };
+            writeln!(out, "{what:<55}{ratio:>6.2} at most {at_most:.1}  {verdict}")?;
+        }
+        Ok(())
+    }
+}
+
+fn line(out: &mut fmt::Formatter<'_>, what: &str, Cost { total, added, ratio }: Cost) -> fmt::Result {
+    writeln!(out, "{what:<46}{total:>9.0}{added:>9.0}{ratio:>8.2}")
+}
+
 /// The targets: what one rule may cost, and how much more 100,000 of them.
 fn targets(few: &Aegis, many: &Aegis) -> Vec<Target> {
     let target = |what, ratio, at_most| Target { what, ratio, at_most, met: ratio <= at_most };
@@ -104,4 +137,54 @@ fn targets(few: &Aegis, many: &Aegis) -> Vec<Target> {
 
 fn rounded(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLES: Tables = Tables { rules: 1, objects: 2, slots: 1 };
+
+    /// Added to a bare open+close of 1,000: 100 by the empty program, and what is given here.
+    fn report(few: [f64; 2], many: [f64; 2]) -> Report {
+        let under = |[without, with]: [f64; 2]| Under {
+            tables: TABLES,
+            without_slots: 1_000.0 + without,
+            with_slots: 1_000.0 + with,
+        };
+        let numbers = Numbers {
+            bare: 1_000.0,
+            empty: 1_100.0,
+            few: under(few),
+            many: under(many),
+            bare_afterwards: 1_001.0,
+        };
+        Report::new(numbers)
+    }
+
+    #[test]
+    fn targets_are_judged_by_what_is_added() {
+        let rows = [
+            ("all at their limits", [350.0, 450.0], [525.0, 675.0], [true; 4]),
+            ("dear without slots", [351.0, 450.0], [351.0, 450.0], [false, true, true, true]),
+            ("dear with slots", [350.0, 451.0], [350.0, 451.0], [true, false, true, true]),
+            ("grows without slots", [100.0, 100.0], [151.0, 100.0], [true, true, false, true]),
+            ("grows with slots", [100.0, 100.0], [100.0, 151.0], [true, true, true, false]),
+        ];
+        for (what, few, many, met) in rows {
+            let report = report(few, many);
+            let judged: Vec<bool> = report.targets.iter().map(|target| target.met).collect();
+            assert_eq!(judged, met, "{what}");
+            assert_eq!(report.all_met(), met == [true; 4], "{what}");
+            assert_eq!(report.to_string().contains("MISSED"), !report.all_met(), "{what}");
+        }
+    }
+
+    #[test]
+    fn ratios_are_to_the_empty_program() {
+        let report = report([300.0, 400.0], [330.0, 440.0]);
+        assert_eq!(report.empty_program, Cost { total: 1_100.0, added: 100.0, ratio: 1.0 });
+        assert_eq!(report.aegis[0].without_slots, Cost { total: 1_300.0, added: 300.0, ratio: 3.0 });
+        assert_eq!(report.aegis[1].with_slots, Cost { total: 1_440.0, added: 440.0, ratio: 4.4 });
+    }
 }

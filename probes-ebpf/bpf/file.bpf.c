@@ -42,6 +42,10 @@ int aegis_file_open(uint64_t *ctx)
 		.hook = AEGIS_HOOK_FILE_OPEN,
 		.side = dentry,
 		.mount = file->f_path.mnt,
+		.up = up,
+		.name = dentry->d_name.name,
+		/* In two parts: verifiers up to 6.1 know the halves of this union, not the whole. */
+		.name_hash_length = (uint64_t)dentry->d_name.len << 32 | dentry->d_name.hash,
 	};
 
 	/* The root of a file system has no name. */

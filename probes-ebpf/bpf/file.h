@@ -8,26 +8,32 @@
 #include "tables.h"
 #include "subject.h"
 
+/* A piece of a name that is read at once: most names are shorter. */
+#define PIECE_WORDS 4
+#define PIECE_BYTES (PIECE_WORDS * 8)
+
 /* Hashes a name where it lies. Returns 0, or -1 if it cannot be read. */
 static __always_inline int hash_name(const unsigned char *name, uint32_t length, const uint64_t *key, uint64_t *result)
 {
 	struct aegis_name_hash hash;
-	uint64_t word;
 
 	aegis_name_begin(&hash, key);
-	for (uint32_t at = 0; at < AEGIS_NAME_WORDS * 8; at += 8) {
+	for (uint32_t at = 0; at < AEGIS_NAME_WORDS * 8; at += PIECE_BYTES) {
+		uint64_t piece[PIECE_WORDS] = {};
 		uint32_t left = length - at;
+		uint64_t size = left < PIECE_BYTES ? left : PIECE_BYTES;
 
-		word = 0;
-		if (left < 8) {
-			if (left && bpf_probe_read_kernel(&word, left, name + at))
-				return -1;
-			*result = aegis_name_end(&hash, word, length);
-			return 0;
-		}
-		if (bpf_probe_read_kernel(&word, sizeof(word), name + at))
+		/* The value that is compared is the one that is used: older verifiers lose the bounds otherwise. */
+		asm volatile("" : "+r"(size));
+		if (size > PIECE_BYTES || (size && bpf_probe_read_kernel(piece, size, name + at)))
 			return -1;
-		aegis_name_word(&hash, word);
+		for (int i = 0; i < PIECE_WORDS; i++, left -= 8) {
+			if (left < 8) {
+				*result = aegis_name_end(&hash, piece[i], length);
+				return 0;
+			}
+			aegis_name_word(&hash, piece[i]);
+		}
 	}
 	return -1;
 }
@@ -41,27 +47,35 @@ static __always_inline int hash_name(const unsigned char *name, uint32_t length,
 AEGIS_SUBPROGRAM int aegis_slot_key(const struct aegis_request *request, struct aegis_slot_key *key)
 {
 	const struct aegis_identity *self = bpf_map_lookup_elem(&identity, &first);
+	const unsigned char *name;
 	const struct dentry *dentry;
+	uint64_t before, hash;
 
 	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
 	if (!request || !key || !self)
 		return -1;
 	dentry = request->side;
+	name = request->name;
+	before = request->name_hash_length;
 	for (int attempt = 0; attempt < NAME_TRIES; attempt++) {
-		uint64_t before = READ(dentry, d_name.hash_len);
 		uint32_t length = before >> 32;
-		uint64_t hash;
+		uint64_t now;
+		int failed;
 
 		if (!length || length > AEGIS_NAME_MAX)
 			return -1;
-		if (hash_name(READ(dentry, d_name.name), length, self->name_key, &hash))
-			continue;
-		if (READ(dentry, d_name.hash_len) != before ||
-		    READ(READ(READ(dentry, d_parent), d_inode), i_ino) != request->parent.ino)
-			continue;
-		key->parent = request->parent;
-		key->name_hash = hash;
-		return 0;
+		failed = hash_name(name, length, self->name_key, &hash);
+		now = READ(dentry, d_name.hash_len);
+		/* Moved to another directory: what was asked about that directory no longer holds. */
+		if (READ(dentry, d_parent) != request->up)
+			return -1;
+		if (!failed && now == before) {
+			key->parent = request->parent;
+			key->name_hash = hash;
+			return 0;
+		}
+		before = now;
+		name = READ(dentry, d_name.name);
 	}
 	return -1;
 }
@@ -99,8 +113,16 @@ static __always_inline int denied(const struct aegis_request *request)
 static __always_inline int inode_denied(const struct inode *inode, const struct dentry *dentry,
 					const struct vfsmount *mnt, uint32_t operations, uint32_t hook)
 {
-	struct aegis_request request = { .operations = operations, .hook = hook, .side = dentry, .mount = mnt };
 	const struct dentry *parent = READ(dentry, d_parent);
+	struct aegis_request request = {
+		.operations = operations,
+		.hook = hook,
+		.side = dentry,
+		.mount = mnt,
+		.up = parent,
+		.name = READ(dentry, d_name.name),
+		.name_hash_length = READ(dentry, d_name.hash_len),
+	};
 
 	identify(&request.object, inode);
 	/* The root of a file system has no name. */

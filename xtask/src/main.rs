@@ -1,6 +1,7 @@
 //! `cargo xtask`: every task of the repository is a verb of this program.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod ci;
 mod codegen;
 mod demo;
@@ -33,6 +34,9 @@ enum Verb {
     Test,
     /// Runs every check that a change must pass.
     Ci,
+    /// Measures what the probes cost.
+    #[command(subcommand)]
+    Bench(bench::Verb),
     /// Runs commands and tests in a virtual machine whose kernel enforces.
     #[command(subcommand)]
     Vm(vm::Verb),
@@ -57,6 +61,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Demo(args) => demo::run(args),
         Verb::Test => test::run(),
         Verb::Ci => Ok(ci::run()),
+        Verb::Bench(verb) => bench::run(verb),
         Verb::Vm(verb) => vm::run(verb),
         Verb::Codegen(args) => codegen::run(args).map(done),
         Verb::Tidy => tidy::run().map(done),
