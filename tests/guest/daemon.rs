@@ -178,7 +178,12 @@ fn missing_link() -> Result<(), Failed> {
     expect("all links", posture(0)?.as_deref(), Some("ENFORCE"))?;
     fs::remove_file(format!("{}/links/file_open", agent.root())).expect("a link's pin");
     wait_until("the link has ended", || read() == Outcome::Allowed);
-    expect("one link less", posture(5)?.as_deref(), Some("DEGRADED"))
+    expect("one link less", posture(5)?.as_deref(), Some("DEGRADED"))?;
+    // Applying the same policy again puts it back.
+    let reply = agent.json(&["policy", "apply", &agent.policy(&policy("enforce"))]);
+    expect("changed", reply["changed"].as_bool(), Some(false))?;
+    expect("put back", read(), Outcome::Denied)?;
+    expect("all links again", posture(0)?.as_deref(), Some("ENFORCE"))
 }
 
 fn exempt() -> Result<(), Failed> {

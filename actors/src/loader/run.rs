@@ -156,11 +156,12 @@ impl Loader {
         let host = resolve::host(plan, &self.resolver, self.probes.name_key())?;
         let tables = tables(plan, self.settings.mode, &host, unix_ns()).map_err(step("build tables"))?;
         let wanted = *tables.info();
-        if let Some(reply) = self.already_in_force(&wanted)? {
-            return Ok(reply);
-        }
+        // Also if nothing else is to be done: a link that somebody took away is put back.
         for class in classes(Operations::from_bits_retain(wanted.operations)) {
             self.probes.attach(class).map_err(step("attach the probes"))?;
+        }
+        if let Some(reply) = self.already_in_force(&wanted)? {
+            return Ok(reply);
         }
         let staged = self.probes.generations().stage(tables).map_err(step("stage the new generation"))?;
         let generation = staged.info().generation;
