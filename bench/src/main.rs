@@ -60,7 +60,8 @@ fn run() -> Result<Report, Error> {
     }
     let scene = Scene::make()?;
     let bare = scene.without_slots()?;
-    eprintln!("aegis-bench: bare {bare:.0}");
+    let bare_beside_rules = scene.with_slots()?;
+    eprintln!("aegis-bench: bare {bare:.0} and {bare_beside_rules:.0}");
     let empty = aegis_probes::bench::attach_empty()?;
     let with_empty = scene.without_slots()?;
     eprintln!("aegis-bench: with an empty program {with_empty:.0}");
@@ -68,7 +69,7 @@ fn run() -> Result<Report, Error> {
     let few = under(&scene, 1)?;
     let many = under(&scene, RULES)?;
     let bare_afterwards = scene.without_slots()?;
-    Ok(Report::new(Numbers { bare, empty: with_empty, few, many, bare_afterwards }))
+    Ok(Report::new(Numbers { bare, bare_beside_rules, empty: with_empty, few, many, bare_afterwards }))
 }
 
 /// Measures with a policy of so many rules in force.

@@ -1,17 +1,16 @@
 //! The files that are opened, and the policies that speak of their neighbours.
 
 use crate::error::{Error, call};
-use crate::measure::open_and_close;
+use crate::measure::{Place, open_and_close};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::fmt::Write;
 use std::fs::{self, File};
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// In memory: what a disk's file system adds to opening is not ours.
 const BASE: &str = "/tmp/aegis-bench";
-/// No rule names this file; with its 13 bytes the hash of its name needs two words.
-const MEASURED: &str = "settings.conf";
+/// Files that no rule names; with 13 bytes the hash of a name needs two words.
+const MEASURED: u32 = 16;
 
 /// Directories in which rules name files, and files in each.
 const DIRECTORIES: u32 = 100;
@@ -19,10 +18,10 @@ const FILES: u32 = 1_000;
 /// The most rules that a policy can have here.
 pub(crate) const RULES: u32 = DIRECTORIES * FILES;
 
-/// All files.
+/// What is measured.
 pub(crate) struct Scene {
-    without_slots: OwnedFd,
-    with_slots: OwnedFd,
+    without_slots: Vec<Place>,
+    with_slots: Vec<Place>,
 }
 
 /// The file that rule number `rule` names.
@@ -31,21 +30,25 @@ fn ruled(rule: u32) -> PathBuf {
     Path::new(BASE).join(format!("ruled/{:03}/{:03}", rule / FILES, rule % FILES))
 }
 
+/// A directory of which no rule knows anything.
+fn plain(number: u32) -> PathBuf {
+    Path::new(BASE).join(format!("plain/{number:03}"))
+}
+
 impl Scene {
     /// Makes the files.
     pub(crate) fn make() -> Result<Self, Error> {
-        let plain = Path::new(BASE).join("plain");
-        let first = Path::new(BASE).join("ruled/000");
-        for directory in (0..DIRECTORIES).map(|number| ruled(number * FILES)) {
-            let directory = directory.parent().unwrap_or(Path::new(BASE));
-            fs::create_dir_all(directory).map_err(call("make", directory.display()))?;
+        for rule in 0..RULES {
+            make(&ruled(rule))?;
         }
-        fs::create_dir_all(&plain).map_err(call("make", plain.display()))?;
-        let measured = [&plain, &first].map(|directory| directory.join(MEASURED));
-        for path in (0..RULES).map(ruled).chain(measured) {
-            File::create(&path).map_err(call("make", path.display()))?;
-        }
-        Ok(Self { without_slots: directory(&plain)?, with_slots: directory(&first)? })
+        let beside = ruled(0);
+        let beside = beside.parent().unwrap_or(Path::new(BASE));
+        Ok(Self {
+            without_slots: (0..MEASURED)
+                .map(|file| measured(&plain(file), file))
+                .collect::<Result<_, _>>()?,
+            with_slots: (0..MEASURED).map(|file| measured(beside, file)).collect::<Result<_, _>>()?,
+        })
     }
 
     /// Writes a policy of the first so many rules and returns where.
@@ -62,14 +65,14 @@ impl Scene {
         Ok(path)
     }
 
-    /// Measures the file in the directory that no rule concerns.
+    /// Measures files in directories that no rule concerns.
     pub(crate) fn without_slots(&self) -> Result<f64, Error> {
-        open_and_close(self.without_slots.as_fd(), MEASURED).map_err(call("open", MEASURED))
+        open_and_close(&self.without_slots).map_err(call("open", "a measured file"))
     }
 
-    /// Measures the file whose neighbours have rules.
+    /// Measures files whose neighbours have rules.
     pub(crate) fn with_slots(&self) -> Result<f64, Error> {
-        open_and_close(self.with_slots.as_fd(), MEASURED).map_err(call("open", MEASURED))
+        open_and_close(&self.with_slots).map_err(call("open", "a measured file"))
     }
 
     /// Makes sure that the policy in force does something.
@@ -79,7 +82,17 @@ impl Scene {
     }
 }
 
-fn directory(path: &Path) -> Result<OwnedFd, Error> {
-    openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(call("open", path.display()))
+fn make(file: &Path) -> Result<(), Error> {
+    let directory = file.parent().unwrap_or(Path::new(BASE));
+    fs::create_dir_all(directory).map_err(call("make", directory.display()))?;
+    File::create(file).map(drop).map_err(call("make", file.display()))
+}
+
+/// Makes one of the measured files.
+fn measured(directory: &Path, number: u32) -> Result<Place, Error> {
+    let name = format!("setting{number:02}.ini");
+    make(&directory.join(&name))?;
+    let directory = openat(CWD, directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(call("open", directory.display()))?;
+    Ok(Place { directory, name })
 }

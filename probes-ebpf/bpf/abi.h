@@ -80,8 +80,8 @@ struct aegis_object_key {
 };
 
 struct aegis_inode_number {
-  uint64_t ino;
-  uint64_t dev;
+  uint32_t ino[2];
+  uint32_t dev;
 };
 
 struct aegis_slot_key {

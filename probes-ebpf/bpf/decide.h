@@ -9,9 +9,11 @@
  *   aegis_generation(side, bank)          the generation's description, NULL if missing
  *   aegis_objects(side, bank)             a table, NULL if missing; likewise aegis_slots, aegis_rows
  *   aegis_object(table, key)              an entry, NULL if there is none; likewise aegis_slot, aegis_row
- *   aegis_slot_key(request, key)          key of the name that was used; 0, or -1 if it cannot be read
+ *   aegis_slot_key(request, known, key)   key of the name that was used; 0, or -1 if it cannot be read
  *   aegis_survivor(request)               whether the survival list names the object or the subject
  *   aegis_exempt(request, generation)     whether the subject is in an exempt cgroup
+ *
+ * `known` is what a caller of aegis_decide() hands on to aegis_slot_key(): the quickest way to the name.
  *
  * AEGIS_SUBPROGRAM stands before functions that the verifier shall check once, not at every call.
  *
@@ -88,15 +90,40 @@ AEGIS_SUBPROGRAM int aegis_weigh_entry(const struct aegis_request *request, stru
 	return AEGIS_REASON_NONE;
 }
 
+/* The number of an object, by which `objects` is asked: its key without the inode generation behind it. */
+static __always_inline const struct aegis_inode_number *aegis_number(const struct aegis_object_key *object)
+{
+	_Static_assert(__builtin_offsetof(struct aegis_object_key, dev) ==
+		       __builtin_offsetof(struct aegis_inode_number, dev), "a number is how a key begins");
+	return (const void *)object;
+}
+
+/* Asks the rules by the name that was used, in a directory that has slots. */
+static __always_inline int aegis_ask_slot(const struct aegis_request *request, struct aegis_answer *answer,
+					  const void *known)
+{
+	void *slots = aegis_slots(request->side, answer->generation & 1);
+	struct aegis_slot_key key = {};
+	const struct aegis_entry *entry;
+
+	if (!slots)
+		return AEGIS_REASON_TABLE_MISSING;
+	if (aegis_slot_key(request, known, &key))
+		return AEGIS_REASON_NAME_UNREADABLE;
+	entry = aegis_slot(slots, &key);
+	if (!entry)
+		return AEGIS_REASON_NONE;
+	return aegis_weigh_entry(request, answer, entry, AEGIS_REASON_SLOT, 1);
+}
+
 /* Asks the rules: first by the identity of the object, then by the name that was used. */
-static __always_inline int aegis_ask_rules(const struct aegis_request *request, struct aegis_answer *answer)
+static __always_inline int aegis_ask_rules(const struct aegis_request *request, struct aegis_answer *answer,
+					   const void *known)
 {
 	const uint32_t bank = answer->generation & 1;
 	const struct aegis_generation_info *info = aegis_generation(request->side, bank);
-	struct aegis_inode_number number = { .ino = request->object.ino, .dev = request->object.dev };
-	struct aegis_slot_key slot = {};
 	const struct aegis_entry *entry;
-	void *objects, *slots;
+	void *objects;
 	int failed;
 
 	if (!info)
@@ -109,7 +136,7 @@ static __always_inline int aegis_ask_rules(const struct aegis_request *request, 
 	objects = aegis_objects(request->side, bank);
 	if (!objects)
 		return AEGIS_REASON_TABLE_MISSING;
-	entry = aegis_object(objects, &number);
+	entry = aegis_object(objects, aegis_number(&request->object));
 	if (entry) {
 		int same = entry->inode_generation == request->object.inode_generation;
 
@@ -119,23 +146,13 @@ static __always_inline int aegis_ask_rules(const struct aegis_request *request, 
 	}
 	if (!(info->flags & AEGIS_GENERATION_HAS_SLOTS) || !request->parent.ino || answer->self_check)
 		return AEGIS_REASON_NONE;
-	number.ino = request->parent.ino;
-	number.dev = request->parent.dev;
-	entry = aegis_object(objects, &number);
+	entry = aegis_object(objects, aegis_number(&request->parent));
 	if (!entry || !(entry->flags & AEGIS_ENTRY_HAS_SLOTS) ||
 	    entry->inode_generation != request->parent.inode_generation)
 		return AEGIS_REASON_NONE;
 	if (entry->generation != answer->generation)
 		return AEGIS_REASON_MIXED_GENERATIONS;
-	slots = aegis_slots(request->side, bank);
-	if (!slots)
-		return AEGIS_REASON_TABLE_MISSING;
-	if (aegis_slot_key(request, &slot))
-		return AEGIS_REASON_NAME_UNREADABLE;
-	entry = aegis_slot(slots, &slot);
-	if (!entry)
-		return AEGIS_REASON_NONE;
-	return aegis_weigh_entry(request, answer, entry, AEGIS_REASON_SLOT, 1);
+	return aegis_ask_slot(request, answer, known);
 }
 
 /* A request on which the rules could not be asked to the end. What they said so far may be too weak, so: deny
@@ -153,7 +170,8 @@ static __always_inline void aegis_undecidable(const struct aegis_request *reques
 }
 
 /* Decides one request. The answer is complete whatever happens. */
-static __always_inline void aegis_decide(const struct aegis_request *request, struct aegis_answer *answer)
+static __always_inline void aegis_decide(const struct aegis_request *request, struct aegis_answer *answer,
+					 const void *known)
 {
 	const struct aegis_self_check *check = aegis_self_check(request->side);
 	struct aegis_active active = aegis_active(request->side);
@@ -172,7 +190,7 @@ static __always_inline void aegis_decide(const struct aegis_request *request, st
 	/* Nothing is armed yet: the probes are attached before the first generation is flipped in. */
 	if (!active.generation)
 		return;
-	failed = aegis_ask_rules(request, answer);
+	failed = aegis_ask_rules(request, answer, known);
 	if (failed)
 		aegis_undecidable(request, answer, active.enforced_operations, failed);
 	if (answer->verdict == AEGIS_VERDICT_ALLOW || answer->self_check)

@@ -42,42 +42,55 @@ static __always_inline int hash_name(const unsigned char *name, uint32_t length,
  * must make, so three in the time of a few reads do not happen by chance. */
 #define NAME_TRIES 3
 
-/* Reads a name in one piece: the kernel's own hash and length must be the same before and after, and so must the
- * directory. */
-AEGIS_SUBPROGRAM int aegis_slot_key(const struct aegis_request *request, struct aegis_slot_key *key)
+/* Reads a name in one piece: the kernel's own hash and length of it must be the same before and after, and so must
+ * its directory. `known` is the dentry as a pointer that the verifier knows, whose fields are read without a call,
+ * or NULL at compile time; it is the one in the request. */
+static __always_inline int slot_key(const struct aegis_request *request, const struct dentry *known,
+				    struct aegis_slot_key *key)
 {
 	const struct aegis_identity *self = bpf_map_lookup_elem(&identity, &first);
-	const unsigned char *name;
-	const struct dentry *dentry;
-	uint64_t before, hash;
+	const struct dentry *dentry = request->side;
 
-	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
-	if (!request || !key || !self)
+/* The hash and the length are two fields, as verifiers up to 6.1 do not know the union that they are in. */
+#define NOW(field) (known ? known->field : READ(dentry, field))
+	/* An array's only element is always there; the verifier does not know it. */
+	if (!self)
 		return -1;
-	dentry = request->side;
-	name = request->name;
-	before = request->name_hash_length;
 	for (int attempt = 0; attempt < NAME_TRIES; attempt++) {
-		uint32_t length = before >> 32;
-		uint64_t now;
+		uint32_t before = NOW(d_name.hash), length = NOW(d_name.len);
+		uint64_t hash;
 		int failed;
 
 		if (!length || length > AEGIS_NAME_MAX)
 			return -1;
-		failed = hash_name(name, length, self->name_key, &hash);
-		now = READ(dentry, d_name.hash_len);
+		failed = hash_name(NOW(d_name.name), length, self->name_key, &hash);
 		/* Moved to another directory: what was asked about that directory no longer holds. */
-		if (READ(dentry, d_parent) != request->up)
+		if (NOW(d_parent) != request->up)
 			return -1;
-		if (!failed && now == before) {
+		if (!failed && NOW(d_name.hash) == before && NOW(d_name.len) == length) {
 			key->parent = request->parent;
 			key->name_hash = hash;
 			return 0;
 		}
-		before = now;
-		name = READ(dentry, d_name.name);
 	}
 	return -1;
+#undef NOW
+}
+
+AEGIS_SUBPROGRAM int slot_key_by_address(const struct aegis_request *request, struct aegis_slot_key *key)
+{
+	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
+	if (!request || !key)
+		return -1;
+	return slot_key(request, NULL, key);
+}
+
+static __always_inline int aegis_slot_key(const struct aegis_request *request, const struct dentry *known,
+					  struct aegis_slot_key *key)
+{
+	if (__builtin_constant_p(known) && !known)
+		return slot_key_by_address(request, key);
+	return slot_key(request, known, key);
 }
 
 #include "decide.h"
@@ -86,11 +99,25 @@ AEGIS_SUBPROGRAM int aegis_slot_key(const struct aegis_request *request, struct 
 /* One copy of the decision in each program. */
 AEGIS_SUBPROGRAM int decide(const struct aegis_request *request, struct aegis_answer *answer)
 {
+	struct aegis_request own;
+
 	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
 	if (!request || !answer)
 		return -1;
-	aegis_decide(request, answer);
+	/* On the stack: kernels up to 6.1 take keys from nowhere else in a function of its own. */
+	own = *request;
+	aegis_decide(&own, answer, NULL);
 	return 0;
+}
+
+/* Counts and reports what was answered. Returns whether the operation is denied. */
+static __always_inline int concluded(const struct aegis_request *request, const struct aegis_answer *answer)
+{
+	/* The way of nearly all requests: no rule concerns it, nothing is counted. */
+	if (answer->reason == AEGIS_REASON_NONE && !answer->self_check)
+		return 0;
+	report(request, answer);
+	return answer->verdict == AEGIS_VERDICT_DENY;
 }
 
 /* Decides, counts, reports. Returns whether the operation is denied. */
@@ -101,11 +128,7 @@ static __always_inline int denied(const struct aegis_request *request)
 	/* deny: no answer, which cannot be */
 	if (decide(request, &answer))
 		return 1;
-	/* The way of nearly all requests: no rule concerns it, nothing is counted. */
-	if (answer.reason == AEGIS_REASON_NONE && !answer.self_check)
-		return 0;
-	report(request, &answer);
-	return answer.verdict == AEGIS_VERDICT_DENY;
+	return concluded(request, &answer);
 }
 
 /* Whether `operations` on an inode that was reached by a dentry are denied. Takes plain addresses, so it serves
@@ -120,8 +143,6 @@ static __always_inline int inode_denied(const struct inode *inode, const struct 
 		.side = dentry,
 		.mount = mnt,
 		.up = parent,
-		.name = READ(dentry, d_name.name),
-		.name_hash_length = READ(dentry, d_name.hash_len),
 	};
 
 	identify(&request.object, inode);

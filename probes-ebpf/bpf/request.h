@@ -19,11 +19,9 @@ struct aegis_request {
 	const void *side;
 	/* The mount on which the dentry was reached, if it is known; for the path in the event alone. */
 	const void *mount;
-	/* The name as it was when the request was made: its directory's dentry, its text, and the kernel's own hash
-	 * and length of it, by which it is seen whether it has changed since. Not used on the host. */
+	/* The dentry of the name's directory when the request was made, by which it is seen whether the name has left
+	 * it since. Not used on the host. */
 	const void *up;
-	const void *name;
-	uint64_t name_hash_length;
 };
 
 /* Values of `self_check` in an answer: the current task makes a self-check, on this hook or on another one. */

@@ -34,7 +34,7 @@ int aegis_host_exempt(const void *side);
 #define aegis_object(table, key) aegis_host_object(table, key)
 #define aegis_slot(table, key) aegis_host_slot(table, key)
 #define aegis_row(table, index) aegis_host_row(table, index)
-#define aegis_slot_key(request, key) aegis_host_slot_key(request, key)
+#define aegis_slot_key(request, known, key) ((void)(known), aegis_host_slot_key(request, key))
 #define aegis_survivor(request) aegis_host_survivor(request)
 #define aegis_exempt(request, generation) aegis_host_exempt((request)->side)
 
@@ -42,7 +42,7 @@ int aegis_host_exempt(const void *side);
 
 void aegis_host_decide(const struct aegis_request *request, struct aegis_answer *answer)
 {
-	aegis_decide(request, answer);
+	aegis_decide(request, answer, NULL);
 }
 
 uint64_t aegis_host_name_hash(const uint64_t *key, const uint64_t *words, uint32_t length)

@@ -134,7 +134,7 @@ impl Builder {
 }
 
 fn number(key: ObjectKey) -> InodeNumber {
-    InodeNumber { ino: key.ino, dev: key.dev.into() }
+    InodeNumber::new(key.ino, key.dev)
 }
 
 fn row(say: Say, flags: u16) -> Row {

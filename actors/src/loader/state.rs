@@ -44,7 +44,7 @@ pub(crate) fn tables(plan: &Plan, mode: Mode, host: &Host, built_at_ns: u64) -> 
                         Some(inode_generation) => {
                             builder.object(ObjectKey { ino: *ino, dev, inode_generation }, say)?;
                         }
-                        None => builder.inode(InodeNumber { ino: *ino, dev: dev.into() }, say),
+                        None => builder.inode(InodeNumber::new(*ino, dev), say),
                     }
                 }
             }

@@ -82,8 +82,6 @@ struct RawRequest {
     side: *const c_void,
     mount: *const c_void,
     up: *const c_void,
-    name: *const c_void,
-    name_hash_length: u64,
 }
 
 /// `struct aegis_answer` of `request.h`.
@@ -122,8 +120,6 @@ pub fn decide(tables: &dyn Tables, request: &Request<'_>) -> Answer {
         side: (&raw const side).cast(),
         mount: std::ptr::null(),
         up: std::ptr::null(),
-        name: std::ptr::null(),
-        name_hash_length: 0,
     };
     let mut answer = RawAnswer::default();
     // SAFETY: both structs are laid out as in request.h, `side` outlives the call, and the C code only hands it

@@ -205,8 +205,9 @@ fn the_digest_covers_the_tables() {
     ];
     let tables = built(&calls);
     type Change = fn(&mut Tables);
-    let changes: [(&str, Change); 16] = [
-        ("object's number", |tables| tables.objects[0].0.ino += 1),
+    let changes: [(&str, Change); 17] = [
+        ("object's number", |tables| tables.objects[0].0.ino[0] += 1),
+        ("its upper half", |tables| tables.objects[0].0.ino[1] += 1),
         ("object's device", |tables| tables.objects[0].0.dev += 1),
         ("inode generation", |tables| tables.objects[0].1.inode_generation += 1),
         ("first row", |tables| tables.objects[0].1.first_row += 1),

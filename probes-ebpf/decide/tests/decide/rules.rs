@@ -121,6 +121,7 @@ fn operations_are_a_set() {
 fn reused_inodes() {
     let again = ObjectKey { inode_generation: FILE.inode_generation + 1, ..FILE };
     let elsewhere = ObjectKey { dev: FILE.dev + 1, ..FILE };
+    let half = |key: ObjectKey| ObjectKey { ino: key.ino + (1 << 32), ..key };
     let directory = ObjectKey { inode_generation: DIRECTORY.inode_generation + 1, ..DIRECTORY };
     let object = [enforce(READ, On::Object(FILE))];
     let inode = [enforce(READ, On::Inode(number(FILE)))];
@@ -132,11 +133,14 @@ fn reused_inodes() {
         ("object rule, same inode", &object, of(FILE), deny(0, Reason::Object)),
         ("object rule, reused inode", &object, of(again), unconcerned()),
         ("object rule, other device", &object, of(elsewhere), unconcerned()),
+        ("object rule, other number with the same lower half", &object, of(half(FILE)), unconcerned()),
+        ("inode rule, other number with the same lower half", &inode, of(half(FILE)), unconcerned()),
         ("inode rule, reused inode", &inode, of(again), deny(0, Reason::Object)),
         ("inode rule, other device", &inode, of(elsewhere), unconcerned()),
         ("both, same inode", &mixed, of(FILE), deny(0, Reason::Object)),
         ("both, reused inode", &mixed, of(again), deny(1, Reason::Object)),
         ("slot, any inode there", &name, of(again), deny(0, Reason::Slot)),
+        ("slot, directory with the same lower half", &name, within(half(DIRECTORY)), unconcerned()),
         ("slot, reused directory", &name, within(directory), unconcerned()),
     ];
     for (what, rules, request, expected) in rows {

@@ -13,9 +13,9 @@ pub(crate) const GENERATION: u32 = 7;
 const NAME_KEY: [u64; 2] = [0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210];
 const DEV: u32 = 8 << 20 | 1;
 
-/// The file of most requests, its directory, and its name there.
-pub(crate) const FILE: ObjectKey = ObjectKey { ino: 10, dev: DEV, inode_generation: 100 };
-pub(crate) const DIRECTORY: ObjectKey = ObjectKey { ino: 2, dev: DEV, inode_generation: 55 };
+/// The file of most requests, its directory, and its name there. Numbers of inodes have two halves.
+pub(crate) const FILE: ObjectKey = ObjectKey { ino: 5 << 32 | 10, dev: DEV, inode_generation: 100 };
+pub(crate) const DIRECTORY: ObjectKey = ObjectKey { ino: 6 << 32 | 2, dev: DEV, inode_generation: 55 };
 pub(crate) const NAME: &[u8] = b"secret";
 /// Another file.
 pub(crate) const OTHER: ObjectKey = ObjectKey { ino: 11, dev: DEV, inode_generation: 101 };
@@ -46,7 +46,7 @@ pub(crate) fn observe(operations: Operations, on: On) -> Rule {
 }
 
 pub(crate) fn number(key: ObjectKey) -> InodeNumber {
-    InodeNumber { ino: key.ino, dev: key.dev.into() }
+    InodeNumber::new(key.ino, key.dev)
 }
 
 pub(crate) fn slot(name: &[u8]) -> On {
@@ -74,8 +74,8 @@ pub(crate) struct World {
 impl World {
     /// One row for each rule and thing it is about.
     pub(crate) fn armed(rules: &[Rule]) -> Self {
-        let (mut objects, mut slots) = (BTreeMap::new(), BTreeMap::new());
-        let mut has_slots = Vec::new();
+        let mut objects: BTreeMap<InodeNumber, Vec<Row>> = BTreeMap::new();
+        let mut slots: BTreeMap<SlotKey, Vec<Row>> = BTreeMap::new();
         for (number_of_rule, rule) in (0..).zip(rules) {
             let row = Row {
                 generation: GENERATION,
@@ -86,30 +86,25 @@ impl World {
             };
             for on in &rule.on {
                 match on {
-                    On::Object(key) => objects.entry(number(*key)).or_insert((*key, vec![])).1.push(row),
+                    On::Object(key) => objects.entry(number(*key)).or_default().push(row),
                     On::Inode(at) => {
-                        let key = ObjectKey { ino: at.ino, dev: DEV, inode_generation: 0 };
                         let row = Row { flags: ROW_ANY_INODE_GENERATION, ..row };
-                        objects.entry(*at).or_insert((key, vec![])).1.push(row);
+                        objects.entry(*at).or_default().push(row);
                     }
                     On::Slot(parent, name) => {
-                        has_slots.push(*parent);
-                        let slot: &mut Vec<Row> = slots.entry(slot_key(*parent, name)).or_default();
-                        slot.push(row);
+                        objects.entry(number(*parent)).or_default();
+                        slots.entry(slot_key(*parent, name)).or_default().push(row);
                     }
                 }
             }
         }
-        for parent in has_slots {
-            objects.entry(number(parent)).or_insert((parent, vec![]));
-        }
         let mut world = Self::bare(rules);
-        for (at, (key, rows)) in objects {
-            let entry = world.entry(key.inode_generation, rows);
+        for (at, rows) in objects {
+            let entry = world.entry(rows);
             world.objects.insert(at, entry);
         }
         for (key, rows) in slots {
-            let entry = world.entry(0, rows);
+            let entry = world.entry(rows);
             world.slots.insert(key, entry);
             world.of(key.parent).flags |= ENTRY_HAS_SLOTS;
             world.info().flags |= GENERATION_HAS_SLOTS;
@@ -140,14 +135,14 @@ impl World {
         }
     }
 
-    fn entry(&mut self, inode_generation: u32, rows: Vec<Row>) -> Entry {
+    fn entry(&mut self, rows: Vec<Row>) -> Entry {
         let first_row = u32::try_from(self.rows.len()).unwrap();
         let row_count = u16::try_from(rows.len()).unwrap();
         self.rows.extend(rows);
-        Entry { generation: GENERATION, inode_generation, first_row, row_count, flags: 0 }
+        Entry { generation: GENERATION, first_row, row_count, ..Entry::default() }
     }
 
-    /// An inode rule that came first knows no inode generation; a path rule or a slot of the same number does.
+    /// An inode rule knows no inode generation; path rules and slots do.
     fn settle_generations(&mut self, rules: &[Rule]) {
         for on in rules.iter().flat_map(|rule| &rule.on) {
             if let On::Object(key) | On::Slot(key, _) = on {
