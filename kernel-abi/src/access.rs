@@ -14,6 +14,22 @@ bitflags! {
         const EXEC = OPERATION_EXEC;
         /// Mapping as executable memory, by `mmap` or a later `mprotect`.
         const MAP_EXEC = OPERATION_MAP_EXEC;
+        /// Cutting or stretching a file: `truncate`, `ftruncate`, opening with `O_TRUNC`.
+        const TRUNCATE = OPERATION_TRUNCATE;
+        /// Making a regular file.
+        const CREATE = OPERATION_CREATE;
+        /// Giving a file one more name. Concerns the file and the new name.
+        const LINK = OPERATION_LINK;
+        /// Taking away a name: `unlink` and, of a directory, `rmdir`.
+        const UNLINK = OPERATION_UNLINK;
+        /// Renaming, exchanging too. Concerns the file and name at both ends.
+        const RENAME = OPERATION_RENAME;
+        /// Making a directory.
+        const MKDIR = OPERATION_MKDIR;
+        /// Making a device node, a pipe or a socket.
+        const MKNOD = OPERATION_MKNOD;
+        /// Making a symbolic link.
+        const SYMLINK = OPERATION_SYMLINK;
     }
 }
 
@@ -25,13 +41,37 @@ pub const OPERATION_WRITE: u32 = 2;
 pub const OPERATION_EXEC: u32 = 4;
 /// Bit of [`Operations::MAP_EXEC`].
 pub const OPERATION_MAP_EXEC: u32 = 8;
+/// Bit of [`Operations::TRUNCATE`].
+pub const OPERATION_TRUNCATE: u32 = 16;
+/// Bit of [`Operations::CREATE`].
+pub const OPERATION_CREATE: u32 = 32;
+/// Bit of [`Operations::LINK`].
+pub const OPERATION_LINK: u32 = 64;
+/// Bit of [`Operations::UNLINK`].
+pub const OPERATION_UNLINK: u32 = 128;
+/// Bit of [`Operations::RENAME`].
+pub const OPERATION_RENAME: u32 = 256;
+/// Bit of [`Operations::MKDIR`].
+pub const OPERATION_MKDIR: u32 = 512;
+/// Bit of [`Operations::MKNOD`].
+pub const OPERATION_MKNOD: u32 = 1024;
+/// Bit of [`Operations::SYMLINK`].
+pub const OPERATION_SYMLINK: u32 = 2048;
 
 /// Names of the single operations as policies and records write them.
-const OPERATION_NAMES: [(Operations, &str); 4] = [
+const OPERATION_NAMES: [(Operations, &str); 12] = [
     (Operations::READ, "read"),
     (Operations::WRITE, "write"),
     (Operations::EXEC, "exec"),
     (Operations::MAP_EXEC, "map-exec"),
+    (Operations::TRUNCATE, "truncate"),
+    (Operations::CREATE, "create"),
+    (Operations::LINK, "link"),
+    (Operations::UNLINK, "unlink"),
+    (Operations::RENAME, "rename"),
+    (Operations::MKDIR, "mkdir"),
+    (Operations::MKNOD, "mknod"),
+    (Operations::SYMLINK, "symlink"),
 ];
 
 impl Operations {

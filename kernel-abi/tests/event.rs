@@ -75,7 +75,7 @@ fn each_impossible_value_is_named() {
         ("reason", 10, |event| event.reason = 10),
         ("flags", 2, |event| event.flags = 2),
         ("flags", 0x81, |event| event.flags = 0x81),
-        ("operations", 0x10, |event| event.operations = 0x10),
+        ("operations", 0x1000, |event| event.operations = 0x1000),
         ("operations", 0x8000_0001, |event| event.operations = 0x8000_0001),
         ("sequence", 0, |event| event.sequence = 0),
         ("path_bytes", 617, |event| event.path_bytes = 617),

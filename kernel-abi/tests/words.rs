@@ -30,7 +30,13 @@ fn numbers_and_words_are_unique() {
 #[test]
 fn operations_have_words() {
     let words: Vec<&str> = Operations::all_words().collect();
-    assert_eq!(words, ["read", "write", "exec", "map-exec"]);
+    assert_eq!(
+        words,
+        [
+            "read", "write", "exec", "map-exec", "truncate", "create", "link", "unlink", "rename", "mkdir",
+            "mknod", "symlink"
+        ]
+    );
     for word in &words {
         let operation = Operations::from_word(word).unwrap();
         assert_eq!(operation.words().collect::<Vec<_>>(), [*word]);

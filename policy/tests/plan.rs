@@ -53,7 +53,8 @@ fn every_field_arrives() {
     let path = |text: &str| Object::Path(text.to_owned());
     let [keys, start] = plan.rules() else { panic!("{:?}", plan.rules()) };
     assert_eq!((keys.id().as_str(), start.id().as_str()), ("keys", "start"));
-    assert_eq!(keys.operations(), Operations::READ | Operations::WRITE);
+    assert_eq!(keys.declared(), Operations::READ | Operations::WRITE);
+    assert_eq!(keys.operations(), Operations::READ | Operations::WRITE | Operations::TRUNCATE);
     assert_eq!((keys.mode(), keys.severity(), keys.reason()), (Mode::Enforce, Severity::Medium, None));
     assert_eq!(keys.objects(), [path("/srv/a"), path("/srv/payroll/keys.db"), inode(None), inode(Some(7))]);
     assert_eq!(start.declared(), Operations::EXEC);

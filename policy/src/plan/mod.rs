@@ -126,9 +126,11 @@ impl Rule {
         &self.id
     }
 
-    /// The operations that are decided upon: those declared, and with `exec` also `map-exec`. A dynamic loader,
-    /// called as a command, starts a program by mapping it, and no exec of that program ever happens; so a
-    /// program that must not be started must not be mapped either.
+    /// The operations that are decided upon: those declared, and what would be a way around them.
+    ///
+    /// With `exec` also `map-exec`: a dynamic loader, called as a command, starts a program by mapping it, and no
+    /// exec of that program ever happens. With `write` also `truncate`, which empties a file without opening it.
+    /// With `create` also `mkdir`, `mknod` and `symlink`: it means making anything in that name.
     #[must_use]
     pub fn operations(&self) -> Operations {
         widened(self.declared)
@@ -167,7 +169,15 @@ impl Rule {
 
 /// See [`Rule::operations`].
 pub(crate) fn widened(declared: Operations) -> Operations {
-    if declared.contains(Operations::EXEC) { declared | Operations::MAP_EXEC } else { declared }
+    const WIDER: [(Operations, Operations); 3] = [
+        (Operations::EXEC, Operations::MAP_EXEC),
+        (Operations::WRITE, Operations::TRUNCATE),
+        (Operations::CREATE, Operations::MKDIR.union(Operations::MKNOD).union(Operations::SYMLINK)),
+    ];
+    WIDER
+        .into_iter()
+        .filter(|(operation, _)| declared.contains(*operation))
+        .fold(declared, |all, (_, wider)| all | wider)
 }
 
 impl Severity {
