@@ -2,4 +2,6 @@
 //! and the names of modes. The command itself knows no probes.
 
 pub use aegis_kernel_abi::Mode;
-pub use aegis_probes::{Capabilities, HELPER_ARGUMENT, RAN_ARGUMENT, capabilities, helper_main};
+pub use aegis_probes::{
+    Capabilities, HELPER_ARGUMENT, RAN_ARGUMENT, TestSettings, capabilities, helper_main,
+};

@@ -4,6 +4,7 @@
 use crate::clock::unix_ns;
 use crate::control::{Control, serve};
 use crate::loader::{LoadError, Loader, LoaderSettings};
+use crate::path_watcher;
 use crate::ringbuf_reader::{self, Journal, Line, Reader, Received, lifecycle};
 use aegis_control_api::ApplyReply;
 use aegis_policy::Plan;
@@ -60,6 +61,35 @@ impl Daemon {
         self.loader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Resolves the paths of the policy in force again. What cannot be resolved leaves the generation in force.
+    pub(crate) fn resolve_again(&self) {
+        // Bound, so that the loader is free before anything is logged.
+        let resolved = self.loader().resolve_again();
+        match resolved {
+            Ok(Some(reply)) if reply.changed => {
+                tracing::info!(
+                    generation = reply.generation.generation,
+                    "names got other files: resolved again"
+                );
+                self.journal.push(&lifecycle(unix_ns(), "resolved", reply.generation.generation, ""));
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => tracing::warn!(
+                "names with rules on them got other files, and the policy was put in force by an earlier daemon: \
+                 apply it again, so that the files are covered under other names, too"
+            ),
+            Err(error) => {
+                let error = error.whole();
+                tracing::error!(
+                    error,
+                    "names got other files and cannot be resolved; what was in force stays"
+                );
+                let generation = self.loader().active_generation();
+                self.journal.push(&lifecycle(unix_ns(), "unresolved", generation, &error));
+            }
+        }
+    }
+
     /// Records that everything was taken down, and ends the daemon.
     pub(crate) fn detached(&self, reason: &str) {
         tracing::warn!(reason, "detached: nothing is enforced any more");
@@ -88,9 +118,13 @@ pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
     let (mut control, mut reader, printed) = prepared.inspect_err(|_| loader.give_up())?;
     let received = Arc::clone(&reader.received);
     let root = loader.root();
+    let notices =
+        loader.probes().notices().map_err(|source| LoadError::Kernel { step: "open notices", source })?;
     let daemon = Arc::new(Daemon { loader: Mutex::new(loader), root, journal, received, end: Notify::new() });
+    let watcher = path_watcher::spawn(notices, Arc::clone(&daemon)).map_err(own("watch paths"))?;
     tracing::info!(socket = %settings.socket.display(), "ready");
     runtime.block_on(answer(&mut control, signals, &daemon)).map_err(own("answer on the control socket"))?;
+    drop(watcher);
     reader.stop();
     // An error means that the printer has ended, the time-out that nobody reads what it prints.
     let _ = printed.recv_timeout(LAST_LINES);

@@ -64,6 +64,17 @@ pub struct ApplyReply {
     pub changed: bool,
     /// What the compiler warned of, as text.
     pub warnings: Vec<String>,
+    /// Rules that are without effect on some path until it can be resolved.
+    pub pending: Vec<PendingRule>,
+}
+
+/// A rule that is pending: the way to its file is not there. The daemon tries again when something changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingRule {
+    /// Its id.
+    pub rule: String,
+    /// The paths that cannot be resolved; empty if this was read from the pins, which do not tell.
+    pub paths: Vec<String>,
 }
 
 /// The policy in force.

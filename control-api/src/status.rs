@@ -129,6 +129,8 @@ pub struct Status {
     pub links: Vec<LinkStatus>,
     /// Counts since arming.
     pub counts: Counts,
+    /// Rules that are without effect on some path until it can be resolved.
+    pub pending: Vec<crate::PendingRule>,
 }
 
 /// The daemon.

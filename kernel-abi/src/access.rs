@@ -75,6 +75,17 @@ const OPERATION_NAMES: [(Operations, &str); 12] = [
 ];
 
 impl Operations {
+    /// Those that change which object a name stands for.
+    pub const ON_NAMES: Self = Self::CREATE
+        .union(Self::LINK)
+        .union(Self::UNLINK)
+        .union(Self::RENAME)
+        .union(Self::MKDIR)
+        .union(Self::MKNOD)
+        .union(Self::SYMLINK);
+    /// Those that put something where nothing was.
+    pub const MAKING: Self = Self::ON_NAMES.difference(Self::UNLINK);
+
     /// The operation with that name in the policy language.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
@@ -130,6 +141,40 @@ byte_enum! {
         FileMprotect = 2 => "file_mprotect",
         /// A program, script or interpreter is about to be started.
         BprmCheck = 3 => "bprm_check_security",
+        /// A file is truncated by its path; up to 6.1 also by a descriptor.
+        PathTruncate = 4 => "path_truncate",
+        /// A file is truncated by a descriptor. Not in 6.1.
+        FileTruncate = 5 => "file_truncate",
+        /// A regular file is made.
+        InodeCreate = 6 => "inode_create",
+        /// A file gets one more name.
+        InodeLink = 7 => "inode_link",
+        /// A name is taken away.
+        InodeUnlink = 8 => "inode_unlink",
+        /// A symbolic link is made.
+        InodeSymlink = 9 => "inode_symlink",
+        /// A directory is made.
+        InodeMkdir = 10 => "inode_mkdir",
+        /// A directory is removed.
+        InodeRmdir = 11 => "inode_rmdir",
+        /// A device node, pipe or socket is made.
+        InodeMknod = 12 => "inode_mknod",
+        /// Something is renamed; asked twice for an exchange.
+        InodeRename = 13 => "inode_rename",
+        /// As `inode_mknod` or `inode_create`, where the mount is known.
+        PathMknod = 14 => "path_mknod",
+        /// As `inode_link`, where the mount is known.
+        PathLink = 15 => "path_link",
+        /// As `inode_unlink`, where the mount is known.
+        PathUnlink = 16 => "path_unlink",
+        /// As `inode_symlink`, where the mount is known.
+        PathSymlink = 17 => "path_symlink",
+        /// As `inode_mkdir`, where the mount is known.
+        PathMkdir = 18 => "path_mkdir",
+        /// As `inode_rmdir`, where the mount is known.
+        PathRmdir = 19 => "path_rmdir",
+        /// As `inode_rename`, where the mount is known.
+        PathRename = 20 => "path_rename",
     }
 }
 
@@ -140,6 +185,8 @@ byte_enum! {
         File = 0 => "file",
         /// Starting programs.
         Exec = 1 => "exec",
+        /// Making, linking, renaming and removing names.
+        Name = 2 => "name",
     }
 }
 
@@ -181,14 +228,17 @@ byte_enum! {
         Exempt = 4 => "exempt",
         /// The daemon's own operation that must be denied.
         SelfCheck = 5 => "self_check",
+        /// A rule would lose its file: what is to be moved or removed is a directory or link on the way to it, or
+        /// what is to be made stands where that way goes on.
+        Anchor = 6 => "anchor",
         /// A table of the generation in force is not there.
-        TableMissing = 6 => "table_missing",
+        TableMissing = 7 => "table_missing",
         /// Tables of two generations were seen in one decision.
-        MixedGenerations = 7 => "mixed_generations",
+        MixedGenerations = 8 => "mixed_generations",
         /// The name of the file could not be read while it was being renamed.
-        NameUnreadable = 8 => "name_unreadable",
+        NameUnreadable = 9 => "name_unreadable",
         /// An object has more rows than a probe can look at.
-        TooManyRows = 9 => "too_many_rows",
+        TooManyRows = 10 => "too_many_rows",
     }
 }
 
@@ -205,9 +255,20 @@ impl Hook {
     #[must_use]
     pub fn class(self) -> Class {
         match self {
-            Self::FileOpen | Self::MmapFile | Self::FileMprotect => Class::File,
+            Self::FileOpen
+            | Self::MmapFile
+            | Self::FileMprotect
+            | Self::PathTruncate
+            | Self::FileTruncate => Class::File,
             Self::BprmCheck => Class::Exec,
+            _ => Class::Name,
         }
+    }
+
+    /// Whether kernels that are supported may lack it, because another hook is called in its place there.
+    #[must_use]
+    pub fn is_optional(self) -> bool {
+        self == Self::FileTruncate
     }
 }
 

@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of everything in this crate. A daemon adopts pinned probes only if theirs is the same.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Identity of a file, directory or other inode, as the kernel sees it. Never derived from `stat()`.
 #[derive(
@@ -124,8 +124,9 @@ pub struct Entry {
 pub const ENTRY_HAS_SLOTS: u16 = 1;
 
 /// The most rows an entry may have: what a probe can walk. Rows of one object are joined when compiling, so
-/// their number depends on the operations and modes that exist, not on how many rules name the object.
-pub const MAX_ROWS: u16 = 16;
+/// their number depends on the operations and kinds of rows that exist, not on how many rules name the object: one
+/// for each operation by identity and by number, two for anchors of each kind, one of the self-check.
+pub const MAX_ROWS: u16 = 32;
 
 /// One row of `rows`: what happens on some operations of one object.
 #[derive(
@@ -153,7 +154,7 @@ pub struct Row {
     pub rule: u32,
     /// [`Mode`](crate::Mode).
     pub mode: u8,
-    /// Reserved for the signal that the process gets; 0 is none.
+    /// Signal that the process gets when this row denies; 0 is none.
     pub signal: u8,
     /// `ROW_…` bits.
     pub flags: u16,
@@ -163,6 +164,15 @@ pub struct Row {
 pub const ROW_ANY_INODE_GENERATION: u16 = 1;
 /// The row concerns the task that makes the self-check, and nobody else.
 pub const ROW_SELF_CHECK: u16 = 2;
+/// The row keeps a directory or link on the way to a rule's file where it is, or keeps a missing one missing.
+pub const ROW_ANCHOR: u16 = 4;
+/// The row of an anchor whose rule follows: nothing is decided, and the daemon is told that something moved.
+pub const ROW_FOLLOW: u16 = 8;
+
+/// Number of the object in whose place the self-check's operations are decided. No inode has it.
+pub const SELF_CHECK_INO: u64 = u64::MAX;
+/// Its device. No file system has it.
+pub const SELF_CHECK_DEV: u32 = u32::MAX;
 
 /// Rule number of [`ROW_SELF_CHECK`] rows.
 pub const RULE_SELF_CHECK: u32 = 0xffff_fffe;
@@ -180,7 +190,12 @@ pub const RULE_ID_BYTES: usize = 64;
 pub struct RuleInfo {
     /// UTF-8, padded with NUL.
     pub id: [u8; RULE_ID_BYTES],
+    /// `RULE_…` bits.
+    pub flags: u32,
 }
+
+/// A path of the rule could not be resolved: it is without effect there until it can.
+pub const RULE_PENDING: u32 = 1;
 
 /// Value of `exempt`, keyed by cgroup id: the cgroup and all below it are excepted from the rules.
 #[derive(
@@ -217,7 +232,7 @@ pub struct GenerationInfo {
     pub generation: u32,
     /// `GENERATION_…` bits.
     pub flags: u32,
-    /// Operations that any rule concerns.
+    /// Operations that any rule concerns, or that change what a slot of a rule stands for.
     pub operations: u32,
     /// Operations that an enforcing rule concerns: undecidable requests for these are denied.
     pub enforced_operations: u32,
@@ -233,6 +248,10 @@ pub struct GenerationInfo {
     pub exempt: u32,
     /// [`Mode`](crate::Mode) that the command line and the policy agree upon.
     pub mode: u32,
+    /// Number of rules that are pending.
+    pub pending: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// The policy's serial number, 0 if it has none.
     pub serial: u64,
     /// When it was compiled to tables, in nanoseconds since 1970 (`CLOCK_REALTIME`).
@@ -325,7 +344,7 @@ pub struct Identity {
 }
 
 /// Number of hooks.
-pub const HOOKS: usize = 4;
+pub const HOOKS: usize = 21;
 
 /// The one value of `active`: written as one aligned 64-bit store into mapped memory, which is the flip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -369,6 +388,20 @@ pub struct Proof {
     pub reason: u8,
     /// Always 0.
     pub reserved: u16,
+    /// When, in nanoseconds of `CLOCK_BOOTTIME`.
+    pub time_ns: u64,
+    /// What the probe saw as the object: that its view of the kernel's structs is right shows here.
+    pub object: ObjectKey,
+}
+
+/// Tells the daemon that what a name stands for may be about to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Notice {
+    /// The generation whose rules are concerned.
+    pub generation: u32,
+    /// [`Hook`](crate::Hook) that saw it.
+    pub hook: u32,
     /// When, in nanoseconds of `CLOCK_BOOTTIME`.
     pub time_ns: u64,
 }

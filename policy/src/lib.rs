@@ -18,7 +18,7 @@ mod plan;
 mod syntax;
 
 pub use diagnostic::{Code, Diagnostic, Level, Located, Place, Point, Related, RelatedPlace, Report};
-pub use plan::{CgroupRef, Name, NameError, Object, Plan, Rule, Severity};
+pub use plan::{Anchors, CgroupRef, Name, NameError, Object, Plan, Rule, Severity};
 
 /// A policy file, already read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

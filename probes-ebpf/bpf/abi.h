@@ -8,8 +8,26 @@
 #define AEGIS_HOOK_MMAP_FILE 1
 #define AEGIS_HOOK_FILE_MPROTECT 2
 #define AEGIS_HOOK_BPRM_CHECK 3
+#define AEGIS_HOOK_PATH_TRUNCATE 4
+#define AEGIS_HOOK_FILE_TRUNCATE 5
+#define AEGIS_HOOK_INODE_CREATE 6
+#define AEGIS_HOOK_INODE_LINK 7
+#define AEGIS_HOOK_INODE_UNLINK 8
+#define AEGIS_HOOK_INODE_SYMLINK 9
+#define AEGIS_HOOK_INODE_MKDIR 10
+#define AEGIS_HOOK_INODE_RMDIR 11
+#define AEGIS_HOOK_INODE_MKNOD 12
+#define AEGIS_HOOK_INODE_RENAME 13
+#define AEGIS_HOOK_PATH_MKNOD 14
+#define AEGIS_HOOK_PATH_LINK 15
+#define AEGIS_HOOK_PATH_UNLINK 16
+#define AEGIS_HOOK_PATH_SYMLINK 17
+#define AEGIS_HOOK_PATH_MKDIR 18
+#define AEGIS_HOOK_PATH_RMDIR 19
+#define AEGIS_HOOK_PATH_RENAME 20
 #define AEGIS_CLASS_FILE 0
 #define AEGIS_CLASS_EXEC 1
+#define AEGIS_CLASS_NAME 2
 #define AEGIS_VERDICT_ALLOW 0
 #define AEGIS_VERDICT_AUDIT 1
 #define AEGIS_VERDICT_DENY 2
@@ -21,10 +39,11 @@
 #define AEGIS_REASON_SURVIVAL 3
 #define AEGIS_REASON_EXEMPT 4
 #define AEGIS_REASON_SELF_CHECK 5
-#define AEGIS_REASON_TABLE_MISSING 6
-#define AEGIS_REASON_MIXED_GENERATIONS 7
-#define AEGIS_REASON_NAME_UNREADABLE 8
-#define AEGIS_REASON_TOO_MANY_ROWS 9
+#define AEGIS_REASON_ANCHOR 6
+#define AEGIS_REASON_TABLE_MISSING 7
+#define AEGIS_REASON_MIXED_GENERATIONS 8
+#define AEGIS_REASON_NAME_UNREADABLE 9
+#define AEGIS_REASON_TOO_MANY_ROWS 10
 
 
 #define AEGIS_OPERATION_READ 1
@@ -51,21 +70,31 @@
 
 #define AEGIS_OPERATION_SYMLINK 2048
 
-#define AEGIS_ABI_VERSION 1
+#define AEGIS_ABI_VERSION 2
 
 #define AEGIS_ENTRY_HAS_SLOTS 1
 
-#define AEGIS_MAX_ROWS 16
+#define AEGIS_MAX_ROWS 32
 
 #define AEGIS_ROW_ANY_INODE_GENERATION 1
 
 #define AEGIS_ROW_SELF_CHECK 2
+
+#define AEGIS_ROW_ANCHOR 4
+
+#define AEGIS_ROW_FOLLOW 8
+
+#define AEGIS_SELF_CHECK_INO UINT64_MAX
+
+#define AEGIS_SELF_CHECK_DEV UINT32_MAX
 
 #define AEGIS_RULE_SELF_CHECK 4294967294
 
 #define AEGIS_RULE_NONE 4294967295
 
 #define AEGIS_RULE_ID_BYTES 64
+
+#define AEGIS_RULE_PENDING 1
 
 #define AEGIS_POLICY_NAME_BYTES 64
 
@@ -79,7 +108,7 @@
 
 #define AEGIS_SURVIVAL_PROCESS 3
 
-#define AEGIS_HOOKS 4
+#define AEGIS_HOOKS 21
 
 #define AEGIS_PATH_BYTES 616
 
@@ -124,6 +153,7 @@ struct aegis_row {
 
 struct aegis_rule_info {
   uint8_t id[AEGIS_RULE_ID_BYTES];
+  uint32_t flags;
 };
 
 struct aegis_exempt {
@@ -142,6 +172,8 @@ struct aegis_generation_info {
   uint32_t rows;
   uint32_t exempt;
   uint32_t mode;
+  uint32_t pending;
+  uint32_t reserved;
   uint64_t serial;
   uint64_t built_at_ns;
   uint8_t plan_digest[32];
@@ -189,6 +221,7 @@ struct aegis_proof {
   uint8_t reason;
   uint16_t reserved;
   uint64_t time_ns;
+  struct aegis_object_key object;
 };
 
 struct aegis_event {
@@ -220,6 +253,12 @@ struct aegis_event {
   struct aegis_object_key object;
   uint8_t comm[16];
   uint8_t path[AEGIS_PATH_BYTES];
+};
+
+struct aegis_notice {
+  uint32_t generation;
+  uint32_t hook;
+  uint64_t time_ns;
 };
 
 struct aegis_resolved {

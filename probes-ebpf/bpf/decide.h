@@ -12,6 +12,9 @@
  *   aegis_slot_key(request, known, key)   key of the name that was used; 0, or -1 if it cannot be read
  *   aegis_survivor(request)               whether the survival list names the object or the subject
  *   aegis_exempt(request, generation)     whether the subject is in an exempt cgroup
+ *   aegis_loop(times, step, context)      calls step(number, context) from 0 on, until it returns 1
+ *   aegis_forced(side)                    the error that a test forces, AEGIS_FORCE_NONE outside tests
+ *   aegis_pause(side)                     takes time if a test wants it, so that generations change meanwhile
  *
  * `known` is what a caller of aegis_decide() hands on to aegis_slot_key(): the quickest way to the name.
  *
@@ -25,6 +28,10 @@
 #define AEGIS_DECIDE_H
 
 #include "request.h"
+
+/* Whether an error is met, for real or because a test wants it. A self-check is never failed by force. */
+#define AEGIS_ERROR(branch, condition)                                                                         \
+	((!answer->self_check && aegis_forced(request->side) == (branch)) || (condition))
 
 /* Takes a row into the answer if it is stronger: deny over audit, then the lower rule number, so that the rule
  * that is named does not depend on the order of rows. */
@@ -42,6 +49,25 @@ static __always_inline void aegis_weigh(struct aegis_answer *answer, const struc
 	answer->reason = reason;
 }
 
+/* Why a row answers. */
+static __always_inline uint8_t aegis_row_reason(const struct aegis_row *row, int otherwise)
+{
+	if (row->flags & AEGIS_ROW_SELF_CHECK)
+		return AEGIS_REASON_SELF_CHECK;
+	return row->flags & AEGIS_ROW_ANCHOR ? AEGIS_REASON_ANCHOR : otherwise;
+}
+
+/* Takes a row that concerns the request into the answer. */
+static __always_inline void aegis_take_row(struct aegis_answer *answer, const struct aegis_row *row, int reason)
+{
+	if (row->flags & (AEGIS_ROW_ANCHOR | AEGIS_ROW_FOLLOW))
+		answer->notice = 1;
+	/* Its rule follows what moves: nothing is decided. */
+	if (row->flags & AEGIS_ROW_FOLLOW)
+		return;
+	aegis_weigh(answer, row, aegis_row_reason(row, reason));
+}
+
 /* Whether a row speaks about this request. */
 static __always_inline int aegis_row_concerns(const struct aegis_request *request, const struct aegis_answer *answer,
 					      const struct aegis_row *row, int same_inode)
@@ -56,38 +82,59 @@ static __always_inline int aegis_row_concerns(const struct aegis_request *reques
 	return same_inode || (row->flags & AEGIS_ROW_ANY_INODE_GENERATION);
 }
 
+/* The rows of an entry while they are weighed. */
+struct aegis_weighing {
+	const struct aegis_request *request;
+	struct aegis_answer *answer;
+	void *rows;
+	uint32_t first_row;
+	int reason;
+	int same_inode;
+	/* AEGIS_REASON_NONE, or why the request is undecidable. */
+	int failed;
+};
+
+/* Weighs one row. Returns whether to stop. */
+static long aegis_weigh_row(uint64_t number, struct aegis_weighing *weighing)
+{
+	const struct aegis_request *request = weighing->request;
+	struct aegis_answer *answer = weighing->answer;
+	const struct aegis_row *row = aegis_row(weighing->rows, weighing->first_row + number);
+
+	if (AEGIS_ERROR(AEGIS_FORCE_ROW_MISSING, !row)) {
+		weighing->failed = AEGIS_REASON_TABLE_MISSING;
+		return 1;
+	}
+	if (AEGIS_ERROR(AEGIS_FORCE_ROW_MIXED, row->generation != answer->generation)) {
+		weighing->failed = AEGIS_REASON_MIXED_GENERATIONS;
+		return 1;
+	}
+	if (aegis_row_concerns(request, answer, row, weighing->same_inode))
+		aegis_take_row(answer, row, weighing->reason);
+	return 0;
+}
+
 /* Weighs all rows of an entry. Returns AEGIS_REASON_NONE, or why the request is undecidable. */
 AEGIS_SUBPROGRAM int aegis_weigh_entry(const struct aegis_request *request, struct aegis_answer *answer,
 				       const struct aegis_entry *entry, int reason, int same_inode)
 {
-	uint32_t generation;
-	void *rows;
+	struct aegis_weighing weighing = {
+		.request = request, .answer = answer, .reason = reason, .same_inode = same_inode,
+	};
 
 	/* The callers pass no NULL; the verifier, which looks at this function alone, does not know it. */
 	if (!request || !answer || !entry)
 		return AEGIS_REASON_TABLE_MISSING;
-	generation = answer->generation;
-	if (entry->generation != generation)
+	if (AEGIS_ERROR(AEGIS_FORCE_ENTRY_MIXED, entry->generation != answer->generation))
 		return AEGIS_REASON_MIXED_GENERATIONS;
-	if (entry->row_count > AEGIS_MAX_ROWS)
+	if (AEGIS_ERROR(AEGIS_FORCE_TOO_MANY_ROWS, entry->row_count > AEGIS_MAX_ROWS))
 		return AEGIS_REASON_TOO_MANY_ROWS;
-	rows = aegis_rows(request->side, generation & 1);
-	if (!rows)
+	weighing.rows = aegis_rows(request->side, answer->generation & 1);
+	if (AEGIS_ERROR(AEGIS_FORCE_ROWS_MISSING, !weighing.rows))
 		return AEGIS_REASON_TABLE_MISSING;
-	for (uint32_t i = 0; i < AEGIS_MAX_ROWS; i++) {
-		const struct aegis_row *row;
-
-		if (i >= entry->row_count)
-			break;
-		row = aegis_row(rows, entry->first_row + i);
-		if (!row)
-			return AEGIS_REASON_TABLE_MISSING;
-		if (row->generation != generation)
-			return AEGIS_REASON_MIXED_GENERATIONS;
-		if (aegis_row_concerns(request, answer, row, same_inode))
-			aegis_weigh(answer, row, row->flags & AEGIS_ROW_SELF_CHECK ? AEGIS_REASON_SELF_CHECK : reason);
-	}
-	return AEGIS_REASON_NONE;
+	weighing.first_row = entry->first_row;
+	aegis_loop(entry->row_count, aegis_weigh_row, &weighing);
+	return weighing.failed;
 }
 
 /* The number of an object, by which `objects` is asked: its key without the inode generation behind it. */
@@ -106,13 +153,16 @@ static __always_inline int aegis_ask_slot(const struct aegis_request *request, s
 	struct aegis_slot_key key = {};
 	const struct aegis_entry *entry;
 
-	if (!slots)
+	if (AEGIS_ERROR(AEGIS_FORCE_SLOTS_MISSING, !slots))
 		return AEGIS_REASON_TABLE_MISSING;
-	if (aegis_slot_key(request, known, &key))
+	if (AEGIS_ERROR(AEGIS_FORCE_NAME_UNREADABLE, aegis_slot_key(request, known, &key)))
 		return AEGIS_REASON_NAME_UNREADABLE;
 	entry = aegis_slot(slots, &key);
 	if (!entry)
 		return AEGIS_REASON_NONE;
+	/* Something else is about to stand in a protected name. */
+	if (request->operations & AEGIS_ON_NAMES)
+		answer->notice = 1;
 	return aegis_weigh_entry(request, answer, entry, AEGIS_REASON_SLOT, 1);
 }
 
@@ -122,21 +172,26 @@ static __always_inline int aegis_ask_rules(const struct aegis_request *request, 
 {
 	const uint32_t bank = answer->generation & 1;
 	const struct aegis_generation_info *info = aegis_generation(request->side, bank);
+	struct aegis_object_key check = { .ino = AEGIS_SELF_CHECK_INO, .dev = AEGIS_SELF_CHECK_DEV };
 	const struct aegis_entry *entry;
 	void *objects;
 	int failed;
 
-	if (!info)
+	if (AEGIS_ERROR(AEGIS_FORCE_INFO_MISSING, !info))
 		return AEGIS_REASON_TABLE_MISSING;
-	if (info->generation != answer->generation)
+	if (AEGIS_ERROR(AEGIS_FORCE_INFO_MIXED, info->generation != answer->generation))
 		return AEGIS_REASON_MIXED_GENERATIONS;
 	/* No rule concerns these operations: nothing to look up. */
 	if (!answer->self_check && !(info->operations & request->operations))
 		return AEGIS_REASON_NONE;
 	objects = aegis_objects(request->side, bank);
-	if (!objects)
+	if (AEGIS_ERROR(AEGIS_FORCE_OBJECTS_MISSING, !objects))
 		return AEGIS_REASON_TABLE_MISSING;
-	entry = aegis_object(objects, aegis_number(&request->object));
+	/* What is done by way of a self-check is decided as if it were done to the object of the self-check. */
+	if (answer->self_check)
+		entry = aegis_object(objects, aegis_number(&check));
+	else
+		entry = aegis_object(objects, aegis_number(&request->object));
 	if (entry) {
 		int same = entry->inode_generation == request->object.inode_generation;
 
@@ -150,8 +205,9 @@ static __always_inline int aegis_ask_rules(const struct aegis_request *request, 
 	if (!entry || !(entry->flags & AEGIS_ENTRY_HAS_SLOTS) ||
 	    entry->inode_generation != request->parent.inode_generation)
 		return AEGIS_REASON_NONE;
-	if (entry->generation != answer->generation)
+	if (AEGIS_ERROR(AEGIS_FORCE_PARENT_MIXED, entry->generation != answer->generation))
 		return AEGIS_REASON_MIXED_GENERATIONS;
+	aegis_pause(request->side);
 	return aegis_ask_slot(request, answer, known);
 }
 
@@ -183,6 +239,7 @@ static __always_inline void aegis_decide(const struct aegis_request *request, st
 		answer->self_check = check->hook == request->hook ? AEGIS_CHECK_HERE : AEGIS_CHECK_ELSEWHERE;
 		answer->token = check->token;
 	}
+	aegis_pause(request->side);
 	answer->generation = active.generation;
 	answer->rule = AEGIS_RULE_NONE;
 	answer->verdict = AEGIS_VERDICT_ALLOW;

@@ -26,6 +26,7 @@ struct aegis_described {
 	struct aegis_proof proof;
 	struct aegis_event event;
 	struct aegis_counters counters;
+	struct aegis_notice notice;
 	struct aegis_resolved resolved;
 	struct aegis_process process;
 };

@@ -88,7 +88,7 @@ AEGIS_SUBPROGRAM int slot_key_by_address(const struct aegis_request *request, st
 static __always_inline int aegis_slot_key(const struct aegis_request *request, const struct dentry *known,
 					  struct aegis_slot_key *key)
 {
-	if (__builtin_constant_p(known) && !known)
+	if (!known)
 		return slot_key_by_address(request, key);
 	return slot_key(request, known, key);
 }
@@ -110,21 +110,48 @@ AEGIS_SUBPROGRAM int decide(const struct aegis_request *request, struct aegis_an
 	return 0;
 }
 
+/* Tells the daemon that what a name stands for is about to change. */
+static __always_inline void notify(const struct aegis_request *request, const struct aegis_answer *answer)
+{
+	struct aegis_notice *notice = bpf_ringbuf_reserve(&notices, sizeof(*notice), 0);
+
+	if (!notice)
+		return;
+	notice->generation = answer->generation;
+	notice->hook = request->hook;
+	notice->time_ns = bpf_ktime_get_boot_ns();
+	bpf_ringbuf_submit(notice, 0);
+}
+
 /* Counts and reports what was answered. Returns whether the operation is denied. */
-static __always_inline int concluded(const struct aegis_request *request, const struct aegis_answer *answer)
+static __always_inline int concluded(const struct aegis_request *request, struct aegis_answer *answer)
 {
 	/* The way of nearly all requests: no rule concerns it, nothing is counted. */
-	if (answer->reason == AEGIS_REASON_NONE && !answer->self_check)
+	if (answer->reason == AEGIS_REASON_NONE && !answer->self_check && !answer->notice)
 		return 0;
-	report(request, answer);
-	return answer->verdict == AEGIS_VERDICT_DENY;
+	/* A twin is called before the hook that knows no mount, which tells everything but a denial. */
+	if (request->is_twin && answer->verdict != AEGIS_VERDICT_DENY && !answer->self_check)
+		return 0;
+	/* Not sent: to process 1 or a process that ends. The event says what was sent. */
+	if (answer->signal && (answer->verdict != AEGIS_VERDICT_DENY || bpf_send_signal(answer->signal)))
+		answer->signal = 0;
+	if (answer->reason != AEGIS_REASON_NONE || answer->self_check)
+		report(request, answer);
+	if (answer->verdict == AEGIS_VERDICT_DENY)
+		return 1;
+	if (answer->notice)
+		notify(request, answer);
+	return 0;
 }
 
 /* Decides, counts, reports. Returns whether the operation is denied. */
-static __always_inline int denied(const struct aegis_request *request)
+AEGIS_SUBPROGRAM int denied(const struct aegis_request *request)
 {
 	struct aegis_answer answer = {};
 
+	/* deny: no request, which cannot be; the verifier, which looks at this function alone, does not know it */
+	if (!request)
+		return 1;
 	/* deny: no answer, which cannot be */
 	if (decide(request, &answer))
 		return 1;
@@ -137,9 +164,11 @@ static __always_inline int inode_denied(const struct inode *inode, const struct 
 					const struct vfsmount *mnt, uint32_t operations, uint32_t hook)
 {
 	const struct dentry *parent = READ(dentry, d_parent);
+	int is_denied;
 	struct aegis_request request = {
 		.operations = operations,
 		.hook = hook,
+		.is_twin = hook >= AEGIS_HOOK_PATH_MKNOD,
 		.side = dentry,
 		.mount = mnt,
 		.up = parent,
@@ -149,7 +178,10 @@ static __always_inline int inode_denied(const struct inode *inode, const struct 
 	/* The root of a file system has no name. */
 	if (parent != dentry)
 		identify(&request.parent, READ(parent, d_inode));
-	return denied(&request);
+	is_denied = denied(&request);
+	/* The compiler knows that it is 0 or 1 and would return its negative; verifiers only know that it is a number. */
+	asm volatile("" : "+r"(is_denied));
+	return is_denied;
 }
 
 /* The same for an open file: the object is the inode that the file works on, the name that of its path. */

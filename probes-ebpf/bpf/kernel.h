@@ -13,6 +13,8 @@ typedef unsigned int uint32_t;
 typedef unsigned long long uint64_t;
 
 #define NULL ((void *)0)
+#define UINT32_MAX 0xffffffffU
+#define UINT64_MAX 0xffffffffffffffffULL
 #define SEC(name) __attribute__((section(name), used))
 #define __always_inline inline __attribute__((always_inline))
 /* A function of its own for the verifier, which checks it once, for any arguments of its types: states do not
@@ -38,6 +40,7 @@ static long (*const bpf_get_current_comm)(void *buf, uint32_t size) = (void *)16
 static uint64_t (*const bpf_get_current_cgroup_id)(void) = (void *)80;
 static long (*const bpf_probe_read_kernel)(void *to, uint32_t size, const void *from) = (void *)113;
 static long (*const bpf_probe_read_kernel_str)(void *to, uint32_t size, const void *from) = (void *)115;
+static long (*const bpf_send_signal)(uint32_t signal) = (void *)109;
 static uint64_t (*const bpf_get_current_ancestor_cgroup_id)(int level) = (void *)123;
 static uint64_t (*const bpf_ktime_get_boot_ns)(void) = (void *)125;
 static long (*const bpf_seq_write)(struct seq_file *seq, const void *data, uint32_t size) = (void *)127;

@@ -137,6 +137,8 @@ static __always_inline void prove(const struct aegis_request *request, const str
 	proof->verdict = answer->verdict;
 	proof->reason = answer->reason;
 	proof->time_ns = bpf_ktime_get_boot_ns();
+	/* Of what is to be made there is only the directory yet. */
+	proof->object = request->object.ino ? request->object : request->parent;
 	proof->token = answer->token;
 }
 

@@ -15,6 +15,8 @@ struct aegis_request {
 	struct aegis_object_key parent;
 	uint32_t operations;
 	uint32_t hook;
+	/* Whether another hook will be asked about the same operation. */
+	uint64_t is_twin;
 	/* The dentry in the kernel, the tables on the host. */
 	const void *side;
 	/* The mount on which the dentry was reached, if it is known; for the path in the event alone. */
@@ -36,6 +38,30 @@ struct aegis_answer {
 	uint8_t signal;
 	uint8_t self_check;
 	uint32_t token;
+	/* Set if the operation, once it is done, changes what a rule's path stands for: the daemon is told then. */
+	uint32_t notice;
+};
+
+/* Operations that change which object a name stands for. */
+#define AEGIS_ON_NAMES                                                                                         \
+	(AEGIS_OPERATION_CREATE | AEGIS_OPERATION_LINK | AEGIS_OPERATION_UNLINK | AEGIS_OPERATION_RENAME |     \
+	 AEGIS_OPERATION_MKDIR | AEGIS_OPERATION_MKNOD | AEGIS_OPERATION_SYMLINK)
+
+/* Errors that tests can force, one for each place in decide.h that meets one. Probes that are loaded outside tests
+ * have AEGIS_FORCE_NONE as a constant, and the kernel's verifier removes what depends on it. */
+enum aegis_force {
+	AEGIS_FORCE_NONE,
+	AEGIS_FORCE_INFO_MISSING,
+	AEGIS_FORCE_INFO_MIXED,
+	AEGIS_FORCE_OBJECTS_MISSING,
+	AEGIS_FORCE_ENTRY_MIXED,
+	AEGIS_FORCE_TOO_MANY_ROWS,
+	AEGIS_FORCE_ROWS_MISSING,
+	AEGIS_FORCE_ROW_MISSING,
+	AEGIS_FORCE_ROW_MIXED,
+	AEGIS_FORCE_PARENT_MIXED,
+	AEGIS_FORCE_SLOTS_MISSING,
+	AEGIS_FORCE_NAME_UNREADABLE,
 };
 
 #define AEGIS_ROTATE(x, b) (((x) << (b)) | ((x) >> (64 - (b))))

@@ -19,60 +19,74 @@ static __always_inline int survives(const struct aegis_survival_key *key, uint32
 	return value && (value->operations & operations) == operations;
 }
 
+/* A walk down the cgroups that the current task is in, from the root. */
+struct cgroup_walk {
+	struct aegis_survival_key key;
+	uint32_t operations;
+	uint32_t generation;
+	void *table;
+	int found;
+};
+
+static long survivor_step(uint64_t level, struct cgroup_walk *walk)
+{
+	walk->key.object.ino = bpf_get_current_ancestor_cgroup_id(level);
+	walk->found = walk->key.object.ino && survives(&walk->key, walk->operations);
+	return !walk->key.object.ino || walk->found;
+}
+
 AEGIS_SUBPROGRAM int aegis_survivor(const struct aegis_request *request)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	uint32_t pid = bpf_get_current_pid_tgid() >> 32;
-	struct aegis_survival_key key = { .kind = AEGIS_SURVIVAL_OBJECT };
+	struct cgroup_walk walk = { .key.kind = AEGIS_SURVIVAL_OBJECT };
 
 	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
 	if (!request)
 		return 0;
-	key.object = request->object;
+	walk.operations = request->operations;
+	walk.key.object = request->object;
 	/* Without PID 1 there is no host. */
-	if (pid == 1 || survives(&key, request->operations))
+	if (pid == 1 || survives(&walk.key, walk.operations))
 		return 1;
 	/* Below an overlay the request is about the real file; the list knows the overlay's. */
-	identify(&key.object, READ((const struct dentry *)request->side, d_inode));
-	if (survives(&key, request->operations))
+	identify(&walk.key.object, READ((const struct dentry *)request->side, d_inode));
+	if (survives(&walk.key, walk.operations))
 		return 1;
-	key.kind = AEGIS_SURVIVAL_PROCESS;
-	key.object.ino = task->group_leader->start_boottime;
-	key.object.dev = pid;
-	key.object.inode_generation = 0;
-	if (survives(&key, request->operations))
+	walk.key.kind = AEGIS_SURVIVAL_PROCESS;
+	walk.key.object.ino = task->group_leader->start_boottime;
+	walk.key.object.dev = pid;
+	walk.key.object.inode_generation = 0;
+	if (survives(&walk.key, walk.operations))
 		return 1;
-	key.kind = AEGIS_SURVIVAL_CGROUP;
-	key.object.dev = 0;
-	for (int level = 0; level < CGROUP_LEVELS; level++) {
-		key.object.ino = bpf_get_current_ancestor_cgroup_id(level);
-		if (!key.object.ino)
-			break;
-		if (survives(&key, request->operations))
-			return 1;
-	}
-	return 0;
+	walk.key.kind = AEGIS_SURVIVAL_CGROUP;
+	walk.key.object.dev = 0;
+	aegis_loop(CGROUP_LEVELS, survivor_step, &walk);
+	return walk.found;
+}
+
+static long exempt_step(uint64_t level, struct cgroup_walk *walk)
+{
+	uint64_t id = bpf_get_current_ancestor_cgroup_id(level);
+	const struct aegis_exempt *value;
+
+	if (!id)
+		return 1;
+	value = bpf_map_lookup_elem(walk->table, &id);
+	walk->found = value && value->generation == walk->generation;
+	return walk->found;
 }
 
 AEGIS_SUBPROGRAM int aegis_exempt(const struct aegis_request *request, uint32_t generation)
 {
 	uint32_t bank = generation & 1;
-	void *table = bpf_map_lookup_elem(&exempt, &bank);
+	struct cgroup_walk walk = { .generation = generation, .table = bpf_map_lookup_elem(&exempt, &bank) };
 
 	/* The argument is looked at so that the compiler passes it: the verifier wants it. */
-	if (!request || !table)
+	if (!request || !walk.table)
 		return 0;
-	for (int level = 0; level < CGROUP_LEVELS; level++) {
-		uint64_t id = bpf_get_current_ancestor_cgroup_id(level);
-		const struct aegis_exempt *value;
-
-		if (!id)
-			break;
-		value = bpf_map_lookup_elem(table, &id);
-		if (value && value->generation == generation)
-			return 1;
-	}
-	return 0;
+	aegis_loop(CGROUP_LEVELS, exempt_step, &walk);
+	return walk.found;
 }
 
 #endif

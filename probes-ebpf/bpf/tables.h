@@ -125,6 +125,35 @@ struct {
 	__uint(max_entries, 4096);
 } events SEC(".maps");
 
+/* For the daemon: what a name stands for changes. When it is full, a notice that waits says enough. */
+struct {
+	__uint(type, MAP_RINGBUF);
+	__uint(max_entries, 4096);
+} notices SEC(".maps");
+
+/* What tests set when they load the probes. Else these are constants, and what depends on them is not there. */
+const volatile uint32_t test_force = AEGIS_FORCE_NONE;
+const volatile uint32_t test_pause = 0;
+
+static __always_inline uint32_t aegis_forced(const void *side)
+{
+	return test_force;
+}
+
+/* The kernel's own loop: the verifier looks at one step, not at all sequences of steps. */
+#define aegis_loop(times, step, context) bpf_loop(times, step, context, 0)
+
+static long pause_step(uint64_t step, void *context)
+{
+	return 0;
+}
+
+static __always_inline void aegis_pause(const void *side)
+{
+	if (test_pause)
+		aegis_loop(test_pause, pause_step, NULL);
+}
+
 /* Fills in a key from an inode, which may be NULL or unreadable: then the key is that of nothing. */
 static __always_inline void identify(struct aegis_object_key *key, const struct inode *inode)
 {

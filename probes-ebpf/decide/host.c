@@ -23,6 +23,7 @@ const struct aegis_entry *aegis_host_slot(const void *side, const struct aegis_s
 const struct aegis_row *aegis_host_row(const void *side, uint32_t index);
 int aegis_host_survivor(const struct aegis_request *request);
 int aegis_host_exempt(const void *side);
+uint32_t aegis_host_forced(const void *side);
 
 /* With arguments, so that the structs of the same names are not touched. */
 #define aegis_active(side) aegis_host_active(side)
@@ -37,6 +38,14 @@ int aegis_host_exempt(const void *side);
 #define aegis_slot_key(request, known, key) ((void)(known), aegis_host_slot_key(request, key))
 #define aegis_survivor(request) aegis_host_survivor(request)
 #define aegis_exempt(request, generation) aegis_host_exempt((request)->side)
+#define aegis_forced(side) aegis_host_forced(side)
+#define aegis_loop(times, step, context)                                                                       \
+	do {                                                                                                   \
+		for (uint32_t number_ = 0; number_ < (times); number_++)                                       \
+			if (step(number_, context))                                                            \
+				break;                                                                         \
+	} while (0)
+#define aegis_pause(side) ((void)(side))
 
 #include "decide.h"
 

@@ -9,7 +9,9 @@ use crate::object::open_map;
 use crate::pins::PinDir;
 use crate::sys::{self, MapShape};
 use crate::tables::Tables;
-use aegis_kernel_abi::{Active, BANKS, Entry, Exempt, GenerationInfo, InodeNumber, Row, RuleInfo, SlotKey};
+use aegis_kernel_abi::{
+    Active, BANKS, Entry, Exempt, GenerationInfo, InodeNumber, RULE_PENDING, Row, RuleInfo, SlotKey,
+};
 use aya_obj::generated::bpf_map_info;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -216,11 +218,25 @@ impl Generations {
     /// # Errors
     /// If the table cannot be read.
     pub fn rule_ids(&self, generation: u32) -> Result<Vec<String>, Error> {
+        Ok(self.rules(generation)?.iter().map(|rule| crate::tables::unpadded(&rule.id)).collect())
+    }
+
+    /// The ids of the rules of a generation that are pending.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn pending_rules(&self, generation: u32) -> Result<Vec<String>, Error> {
+        let rules = self.rules(generation)?;
+        let pending = rules.iter().filter(|rule| rule.flags & RULE_PENDING != 0);
+        Ok(pending.map(|rule| crate::tables::unpadded(&rule.id)).collect())
+    }
+
+    fn rules(&self, generation: u32) -> Result<Vec<RuleInfo>, Error> {
         let Some(info) = self.info(generation)? else { return Ok(Vec::new()) };
         let mut rules = all::<u32, RuleInfo>(&self.rules, generation % BANKS)?;
         rules.sort_by_key(|(number, _)| *number);
         rules.truncate(info.rules as usize);
-        Ok(rules.iter().map(|(_, rule)| crate::tables::unpadded(&rule.id)).collect())
+        Ok(rules.into_iter().map(|(_, rule)| rule).collect())
     }
 
     fn read_back(&self, generation: u32) -> Result<Tables, Error> {

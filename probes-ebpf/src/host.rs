@@ -1,6 +1,7 @@
 //! What this kernel can do, found out by trying.
 
 use crate::object;
+use crate::probes::{Settings, TestSettings};
 use crate::resolve::Resolver;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,9 @@ pub fn capabilities() -> Capabilities {
         has_btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
         security_modules: text("/sys/kernel/security/lsm")
             .map(|list| list.split(',').map(str::to_owned).collect()),
-        lsm: object::load(TRIAL_RING).map(drop).map_err(|error| object::whole(&error)),
+        lsm: object::load(Settings { ring_bytes: TRIAL_RING, test: TestSettings::default() })
+            .map(drop)
+            .map_err(|error| object::whole(&error)),
         iterators: Resolver::load().map(drop).map_err(|error| object::whole(&error)),
         has_bpffs: mount_point("bpf").is_some(),
         cgroup2: mount_point("cgroup2"),

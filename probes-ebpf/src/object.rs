@@ -2,10 +2,12 @@
 
 use crate::error::{Error, call, call_path};
 use crate::pins::PinDir;
+use crate::probes::Settings;
 use crate::sys;
 use aegis_kernel_abi::{ABI_VERSION, HOOKS, Hook, Identity};
 use aya::programs::{Lsm, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
+use aya_obj::btf::BtfKind;
 use aya_obj::generated::bpf_prog_info;
 use sha2::{Digest, Sha256};
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,13 +17,13 @@ use zerocopy::IntoBytes;
 #[repr(C, align(8))]
 pub(crate) struct Aligned<T: ?Sized>(pub(crate) T);
 
-static FILE_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/file.bpf.o")));
+static LSM_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/lsm.bpf.o")));
 static RESOLVE_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/resolve.bpf.o")));
 
 /// The object with the deciding probes.
 #[must_use]
-pub fn file_object() -> &'static [u8] {
-    &FILE_OBJECT.0
+pub fn lsm_object() -> &'static [u8] {
+    &LSM_OBJECT.0
 }
 
 /// The object with the probes that tell object keys.
@@ -33,18 +35,12 @@ pub fn resolve_object() -> &'static [u8] {
 /// SHA-256 of the object with the deciding probes: which build of them this is.
 #[must_use]
 pub fn object_digest() -> [u8; 32] {
-    Sha256::digest(file_object()).into()
+    Sha256::digest(lsm_object()).into()
 }
 
-/// The name of a hook's program in the object. Program names and hook names are not the same, as the kernel
-/// cuts names after 15 bytes.
-pub(crate) fn program_name(hook: Hook) -> &'static str {
-    match hook {
-        Hook::FileOpen => "aegis_file_open",
-        Hook::MmapFile => "aegis_mmap_file",
-        Hook::FileMprotect => "aegis_file_mprotect",
-        Hook::BprmCheck => "aegis_bprm_check",
-    }
+/// The name of a hook's program in the object.
+pub(crate) fn program_name(hook: Hook) -> String {
+    format!("aegis_{}", hook.word())
 }
 
 /// The types of the running kernel.
@@ -64,17 +60,24 @@ pub(crate) fn whole(error: &dyn std::error::Error) -> String {
 }
 
 /// Loads the object and its programs into the kernel; nothing is attached or pinned. Dropping it unloads all.
-pub(crate) fn load(ring_bytes: u32) -> Result<Ebpf, Error> {
+pub(crate) fn load(settings: Settings) -> Result<Ebpf, Error> {
     let btf = kernel_btf()?;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&btf))
-        .map_max_entries("events", ring_bytes)
-        .load(file_object())
+        .map_max_entries("events", settings.ring_bytes)
+        .override_global("test_force", &settings.test.force, true)
+        .override_global("test_pause", &settings.test.pause, true)
+        .load(lsm_object())
         .map_err(|error| Error::Object(whole(&error)))?;
-    for hook in Hook::ALL {
+    for hook in Hook::ALL.iter().filter(|hook| !hook.is_optional() || is_in(&btf, **hook)) {
         lsm(&mut ebpf, *hook)?.load(hook.word(), &btf).map_err(|error| refused(*hook, &error))?;
     }
     Ok(ebpf)
+}
+
+/// Whether the running kernel has a hook.
+fn is_in(btf: &Btf, hook: Hook) -> bool {
+    btf.id_by_type_name_kind(&format!("bpf_lsm_{}", hook.word()), BtfKind::Func).is_ok()
 }
 
 /// Tells a kernel that takes no LSM programs at all from one whose verifier does not take ours.
@@ -95,7 +98,8 @@ fn refused(hook: Hook, error: &ProgramError) -> Error {
 
 fn lsm(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut Lsm, Error> {
     let name = program_name(hook);
-    let program = ebpf.program_mut(name).ok_or_else(|| Error::Object(format!("it has no program {name}")))?;
+    let program =
+        ebpf.program_mut(&name).ok_or_else(|| Error::Object(format!("it has no program {name}")))?;
     program.try_into().map_err(|error: ProgramError| Error::Object(whole(&error)))
 }
 
@@ -105,7 +109,11 @@ pub(crate) fn pin_all(ebpf: &mut Ebpf, pins: &PinDir, name_key: [u64; 2]) -> Res
     let mut program_tags = [0; HOOKS];
     for (hook, tag) in Hook::ALL.iter().zip(&mut program_tags) {
         let program: &Program = lsm_program(ebpf, *hook)?;
-        let fd = program.fd().map_err(|error| Error::Object(whole(&error)))?;
+        let fd = match program.fd() {
+            Ok(fd) => fd,
+            Err(ProgramError::NotLoaded) if hook.is_optional() => continue,
+            Err(error) => return Err(Error::Object(whole(&error))),
+        };
         *tag = program_tag(fd.as_fd()).map_err(call("describe", hook.word()))?;
         let path = pins.program(*hook);
         sys::pin(fd.as_fd(), &path).map_err(call_path("pin", &path))?;
@@ -132,7 +140,7 @@ pub(crate) fn pin_all(ebpf: &mut Ebpf, pins: &PinDir, name_key: [u64; 2]) -> Res
 
 fn lsm_program(ebpf: &Ebpf, hook: Hook) -> Result<&Program, Error> {
     let name = program_name(hook);
-    ebpf.program(name).ok_or_else(|| Error::Object(format!("it has no program {name}")))
+    ebpf.program(&name).ok_or_else(|| Error::Object(format!("it has no program {name}")))
 }
 
 /// The tag of a loaded program: a hash of its instructions.
@@ -143,7 +151,7 @@ pub(crate) fn program_tag(program: std::os::fd::BorrowedFd<'_>) -> std::io::Resu
 pub(crate) const IDENTITY: &str = "identity";
 
 /// All maps of the object by name. Those that are banked hold the tables of generations.
-pub(crate) const MAPS: [&str; 13] = [
+pub(crate) const MAPS: [&str; 14] = [
     "objects",
     "slots",
     "rows",
@@ -156,6 +164,7 @@ pub(crate) const MAPS: [&str; 13] = [
     "survival",
     "counters",
     "events",
+    "notices",
     IDENTITY,
 ];
 

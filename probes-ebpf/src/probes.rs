@@ -4,17 +4,20 @@ use crate::error::{Error, call, call_path};
 use crate::events::EventRing;
 use crate::generation::Generations;
 use crate::inspect::{LinkInfo, link_info, sum_counters};
+use crate::notices::NoticeRing;
 use crate::object::{self, IDENTITY, open_map, read_identity};
 use crate::pins::{Lock, PinDir};
 use crate::resolve::Resolver;
-use crate::self_check::{Helper, judge};
+use crate::self_check::{Attempt, Helper, OWN_EXECUTABLE, judge};
 use crate::sys;
 use aegis_kernel_abi::{
-    ABI_VERSION, Class, Counters, Hook, Identity, Process, Proof, SelfCheck, Survival, SurvivalKey,
+    ABI_VERSION, Class, Counters, Hook, Identity, ObjectKey, Process, Proof, SelfCheck, Survival, SurvivalKey,
 };
 use aya::Ebpf;
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use zerocopy::IntoBytes;
 
 /// What the loader is free to choose.
@@ -22,6 +25,17 @@ use zerocopy::IntoBytes;
 pub struct Settings {
     /// Size of the event ring in bytes: a power of two, at least a page. Counts only when arming.
     pub ring_bytes: u32,
+    /// What tests do to the probes. Counts only when arming.
+    pub test: TestSettings,
+}
+
+/// What only tests set, as constants of the probes; zeros otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TestSettings {
+    /// The error that every decision meets where it could: a number of `enum aegis_force` in `bpf/request.h`.
+    pub force: u32,
+    /// How long a decision takes, in turns of a loop, so that generations change meanwhile.
+    pub pause: u32,
 }
 
 /// How the probes came to be.
@@ -54,13 +68,11 @@ impl Probes {
     /// If another daemon runs, others' pins are there, or the kernel refuses; nothing is left behind then.
     pub fn open(pins: &PinDir, settings: Settings) -> Result<Self, Error> {
         // Whether the kernel takes the probes is asked first: on a host that does not, all else is beside the point.
-        let loaded = if pins.is_armed() { None } else { Some(object::load(settings.ring_bytes)?) };
+        let loaded = if pins.is_armed() { None } else { Some(object::load(settings)?) };
         let lock = pins.lock()?;
         let (identity, arrival) = match adoptable(pins)? {
             Some(identity) => (identity, Arrival::Adopted),
-            None => {
-                (arm(pins, loaded.map_or_else(|| object::load(settings.ring_bytes), Ok)?)?, Arrival::Armed)
-            }
+            None => (arm(pins, loaded.map_or_else(|| object::load(settings), Ok)?)?, Arrival::Armed),
         };
         Self::with(pins, lock, identity, arrival).inspect_err(|_| {
             if arrival == Arrival::Armed {
@@ -121,18 +133,32 @@ impl Probes {
         EventRing::open(&self.pins)
     }
 
+    /// Opens the ring of notices. There must be one reader at a time.
+    ///
+    /// # Errors
+    /// If the ring cannot be mapped.
+    pub fn notices(&self) -> Result<NoticeRing, Error> {
+        NoticeRing::open(&self.pins)
+    }
+
     /// Attaches the probes of a class that are not attached yet, and pins their links.
     ///
     /// # Errors
     /// If the kernel refuses. What was attached before stays.
     pub fn attach(&self, class: Class) -> Result<(), Error> {
-        class.hooks().filter(|hook| !self.is_attached(*hook)).try_for_each(|hook| {
+        class.hooks().filter(|hook| self.is_loaded(*hook) && !self.is_attached(*hook)).try_for_each(|hook| {
             let path = self.pins.program(hook);
             let program = sys::open_pin(&path).map_err(call_path("open", &path))?;
             let link = sys::attach_lsm(program.as_fd()).map_err(call("attach", hook.word()))?;
             let path = self.pins.link(hook);
             sys::pin(link.as_fd(), &path).map_err(call_path("pin", &path))
         })
+    }
+
+    /// Whether there is a probe for a hook: kernels may lack optional ones.
+    #[must_use]
+    pub fn is_loaded(&self, hook: Hook) -> bool {
+        !hook.is_optional() || self.pins.program(hook).exists()
     }
 
     /// Whether a hook's probe is attached and its link pinned.
@@ -178,7 +204,11 @@ impl Probes {
         resolver: &Resolver,
     ) -> Result<Vec<Proof>, Error> {
         let process = resolver.process(helper.pid())?;
-        let proven = hooks.iter().map(|hook| self.prove_hook(generation, *hook, process, helper)).collect();
+        let executable = own_executable(resolver)?;
+        let proven = hooks
+            .iter()
+            .map(|hook| self.prove_hook(generation, *hook, process, helper, executable))
+            .collect();
         // Whatever came out, nobody is judged by a spare bank any longer.
         sys::map_update(self.self_check.as_fd(), &0_u32, &SelfCheck::default())
             .map_err(call("write", "self_check"))?;
@@ -191,6 +221,7 @@ impl Probes {
         hook: Hook,
         process: Process,
         helper: &mut Helper,
+        executable: ObjectKey,
     ) -> Result<Proof, Error> {
         let token = random_u64()?.to_ne_bytes();
         let token = u32::from_ne_bytes([token[0], token[1], token[2], token[3]]) | 1;
@@ -202,11 +233,12 @@ impl Probes {
             token,
         };
         sys::map_update(self.self_check.as_fd(), &0_u32, &check).map_err(call("write", "self_check"))?;
-        let errno = helper.attempt(hook)?;
+        let Attempt { errno, object } = helper.attempt(hook)?;
+        let object = object.unwrap_or((executable.ino, executable.dev));
         let mut proof = Proof::default();
         sys::map_lookup(self.proofs.as_fd(), &check.hook, proof.as_mut_bytes())
             .map_err(call("read", "proofs"))?;
-        judge(hook, errno, &proof, token, generation).map(|()| proof)
+        judge(hook, errno, object, &proof, (token, generation)).map(|()| proof)
     }
 
     /// The counters, summed over all CPUs.
@@ -216,6 +248,16 @@ impl Probes {
     pub fn counters(&self) -> Result<Counters, Error> {
         sum_counters(self.counters.as_fd())
     }
+}
+
+/// The executable on which the helper, who has the same, makes its attempts.
+fn own_executable(resolver: &Resolver) -> Result<ObjectKey, Error> {
+    let failed = || call("look at", OWN_EXECUTABLE);
+    // Not opened for reading, which a rule could deny to us.
+    let file =
+        OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(OWN_EXECUTABLE).map_err(failed())?;
+    let keys = resolver.object_keys(&[file.as_fd()])?;
+    keys.first().copied().ok_or_else(|| failed()(io::ErrorKind::NotFound.into()))
 }
 
 /// More than the survival table can hold.

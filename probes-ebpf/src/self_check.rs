@@ -1,12 +1,14 @@
 //! The self-check: an operation of our own that the kernel must deny, on each hook.
 //!
 //! A helper process is entered in the `self_check` table with the generation that it is to be judged by, which
-//! may be the one in the spare bank. It then tries the hook's operation on its own executable. Only if the call
-//! failed with EPERM *and* the probe wrote down that our rule in that generation said so, the hook is proven:
-//! EPERM alone proves nothing, as another security module may have said it.
+//! may be the one in the spare bank. It then tries the hook's operation: on its own executable, or on a file system
+//! in memory that only it can reach. Only if the call failed with EPERM *and* the probe wrote down that our rule in
+//! that generation said so, and about the very object that was used, the hook is proven: EPERM alone proves nothing,
+//! as another security module may have said it, and a probe that reads the wrong fields would deny as well.
 
 use crate::error::{Error, call};
-use aegis_kernel_abi::{Hook, Proof, RULE_SELF_CHECK, Reason, Verdict};
+use crate::scratch::Scratch;
+use aegis_kernel_abi::{Hook, ObjectKey, Proof, RULE_SELF_CHECK, Reason, Verdict};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
@@ -19,7 +21,16 @@ pub const HELPER_ARGUMENT: &str = "--self-check-helper";
 pub const RAN_ARGUMENT: &str = "--self-check-ran";
 
 /// What is executed, opened and mapped.
-const OWN_EXECUTABLE: &str = "/proc/self/exe";
+pub(crate) const OWN_EXECUTABLE: &str = "/proc/self/exe";
+
+/// How an attempt of the helper ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// The errno it got, 0 if the operation succeeded.
+    pub errno: i32,
+    /// What it was about; `None` if that is the executable, whose identity only the kernel can tell.
+    pub object: Option<(u64, u32)>,
+}
 
 /// The helper process, ready to try.
 #[derive(Debug)]
@@ -56,20 +67,20 @@ impl Helper {
         self.child.id()
     }
 
-    /// Lets it try a hook's operation; the errno it got, 0 if the operation succeeded.
+    /// Lets it try a hook's operation.
     ///
     /// # Errors
     /// If it does not answer.
-    pub fn attempt(&mut self, hook: Hook) -> Result<i32, Error> {
+    pub fn attempt(&mut self, hook: Hook) -> Result<Attempt, Error> {
         writeln!(self.orders, "{}", hook as u8).map_err(call("talk to", "the self-check helper"))?;
         self.answer()
     }
 
-    fn answer(&mut self) -> Result<i32, Error> {
+    fn answer(&mut self) -> Result<Attempt, Error> {
         let mut line = String::new();
         self.answers.read_line(&mut line).map_err(call("hear from", "the self-check helper"))?;
-        let nonsense = |_| call("understand", "the self-check helper")(io::ErrorKind::InvalidData.into());
-        line.trim().parse().map_err(nonsense)
+        understood(&line)
+            .ok_or_else(|| call("understand", "the self-check helper")(io::ErrorKind::InvalidData.into()))
     }
 }
 
@@ -81,6 +92,17 @@ impl Drop for Helper {
     }
 }
 
+/// Reads `errno`, or `errno inode device`.
+fn understood(line: &str) -> Option<Attempt> {
+    let mut words = line.split_whitespace();
+    let errno = words.next()?.parse().ok()?;
+    let object = match (words.next(), words.next()) {
+        (Some(ino), Some(dev)) => Some((ino.parse().ok()?, dev.parse().ok()?)),
+        _ => None,
+    };
+    Some(Attempt { errno, object })
+}
+
 /// What the helper process does: reads hook numbers, tries each operation, writes the errno.
 ///
 /// # Errors
@@ -88,27 +110,32 @@ impl Drop for Helper {
 pub fn helper_main() -> io::Result<()> {
     let executable = File::open(OWN_EXECUTABLE)?;
     let readable = Mapping::new(&executable, libc::PROT_READ)?;
+    let scratch = Scratch::make()?;
     let mut answers = io::stdout().lock();
     writeln!(answers, "0")?;
     answers.flush()?;
     for line in io::stdin().lock().lines() {
         let hook = line?.trim().parse().ok().and_then(Hook::from_byte);
         let hook = hook.ok_or(io::ErrorKind::InvalidInput)?;
-        let outcome = attempt(hook, &executable, &readable);
+        let outcome = attempt(hook, &executable, &readable, &scratch);
         let errno = outcome.err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO));
-        writeln!(answers, "{errno}")?;
+        match scratch.object(hook) {
+            Some((ino, dev)) => writeln!(answers, "{errno} {ino} {dev}")?,
+            None => writeln!(answers, "{errno}")?,
+        }
         answers.flush()?;
     }
     Ok(())
 }
 
-fn attempt(hook: Hook, executable: &File, readable: &Mapping) -> io::Result<()> {
+fn attempt(hook: Hook, executable: &File, readable: &Mapping, scratch: &Scratch) -> io::Result<()> {
     match hook {
         Hook::FileOpen => File::open(OWN_EXECUTABLE).map(drop),
         Hook::MmapFile => Mapping::new(executable, libc::PROT_READ | libc::PROT_EXEC).map(drop),
         Hook::FileMprotect => readable.protect(libc::PROT_READ | libc::PROT_EXEC),
         // If it is not denied, the new program answers 0 in our place.
         Hook::BprmCheck => Err(Command::new(OWN_EXECUTABLE).arg(RAN_ARGUMENT).exec()),
+        _ => scratch.attempt(hook),
     }
 }
 
@@ -148,7 +175,13 @@ impl Drop for Mapping {
 ///
 /// # Errors
 /// Says what is missing for a proof.
-pub(crate) fn judge(hook: Hook, errno: i32, proof: &Proof, token: u32, generation: u32) -> Result<(), Error> {
+pub(crate) fn judge(
+    hook: Hook,
+    errno: i32,
+    object: (u64, u32),
+    proof: &Proof,
+    (token, generation): (u32, u32),
+) -> Result<(), Error> {
     let asked = proof.token == token;
     if errno == 0 && !asked {
         return Err(Error::LsmNotCalled { hook });
@@ -159,7 +192,7 @@ pub(crate) fn judge(hook: Hook, errno: i32, proof: &Proof, token: u32, generatio
     } else if proof.generation != generation {
         format!("generation {} answered", proof.generation)
     } else if proof.reason == Reason::None as u8 {
-        "it has no row for this executable: it was loaded by another one; apply the policy again".to_owned()
+        "it has no row of the self-check: apply the policy again".to_owned()
     } else if proof.verdict != Verdict::Deny as u8
         || proof.rule != RULE_SELF_CHECK
         || proof.reason != Reason::SelfCheck as u8
@@ -168,6 +201,13 @@ pub(crate) fn judge(hook: Hook, errno: i32, proof: &Proof, token: u32, generatio
         format!("another rule answered ({:#x}, verdict {}, reason {reason})", proof.rule, proof.verdict)
     } else if errno == 0 {
         "our probe denied it and it succeeded".to_owned()
+    } else if (proof.object.ino, proof.object.dev) != object {
+        let ObjectKey { ino, dev, .. } = proof.object;
+        format!(
+            "our probe saw inode {ino} of device {dev} where inode {} of device {} was used: it reads the kernel's \
+             structs wrongly",
+            object.0, object.1
+        )
     } else if errno != libc::EPERM {
         format!("it failed with {} instead of EPERM", failure())
     } else {
@@ -182,6 +222,7 @@ mod tests {
 
     const TOKEN: u32 = 7;
     const GENERATION: u32 = 3;
+    const OBJECT: ObjectKey = ObjectKey { ino: 12, dev: 8, inode_generation: 5 };
 
     fn good() -> Proof {
         Proof {
@@ -190,6 +231,7 @@ mod tests {
             rule: RULE_SELF_CHECK,
             verdict: Verdict::Deny as u8,
             reason: Reason::SelfCheck as u8,
+            object: OBJECT,
             ..Proof::default()
         }
     }
@@ -197,7 +239,8 @@ mod tests {
     /// Judges an attempt; `None` expects a proof, `Some` what the refusal must say.
     fn check(what: &str, errno: i32, proof: &Proof, expected: Option<&str>) {
         for hook in Hook::ALL {
-            let judged = judge(*hook, errno, proof, TOKEN, GENERATION).map_err(|error| error.to_string());
+            let judged = judge(*hook, errno, (OBJECT.ino, OBJECT.dev), proof, (TOKEN, GENERATION))
+                .map_err(|error| error.to_string());
             match expected {
                 None => assert_eq!(judged, Ok(()), "{what}"),
                 Some(text) => {
@@ -225,14 +268,26 @@ mod tests {
             ("another module's EACCES", libc::EACCES, unasked, Some("our probe was not asked")),
             ("denied and yet allowed", allowed, good(), Some("it succeeded")),
             ("another errno", libc::EACCES, good(), Some("instead of EPERM")),
+            (
+                "another inode",
+                denied,
+                Proof { object: ObjectKey { ino: 1, ..OBJECT }, ..good() },
+                Some("wrongly"),
+            ),
+            (
+                "another device",
+                denied,
+                Proof { object: ObjectKey { dev: 1, ..OBJECT }, ..good() },
+                Some("wrongly"),
+            ),
             ("another generation", denied, Proof { generation: 2, ..good() }, Some("generation 2 answered")),
             ("no generation", denied, Proof { generation: 0, ..good() }, Some("generation 0 answered")),
-            ("no row", denied, with_reason(Reason::None as u8), Some("no row for this executable")),
+            ("no row", denied, with_reason(Reason::None as u8), Some("no row of the self-check")),
             (
                 "no row, and allowed",
                 allowed,
                 with_reason(Reason::None as u8),
-                Some("no row for this executable"),
+                Some("no row of the self-check"),
             ),
             ("a user's rule", denied, Proof { rule: 0, ..good() }, other_rule),
             ("no rule", denied, Proof { rule: u32::MAX, ..good() }, other_rule),

@@ -7,8 +7,9 @@
 use crate::error::Error;
 use aegis_kernel_abi::{
     ENTRY_HAS_SLOTS, Entry, Exempt, GENERATION_HAS_SLOTS, GenerationInfo, InodeNumber, MAX_ROWS, Mode,
-    ObjectKey, Operations, POLICY_NAME_BYTES, ROW_ANY_INODE_GENERATION, ROW_SELF_CHECK, RULE_ID_BYTES,
-    RULE_SELF_CHECK, Row, RuleInfo, SlotKey,
+    ObjectKey, Operations, POLICY_NAME_BYTES, ROW_ANCHOR, ROW_ANY_INODE_GENERATION, ROW_FOLLOW,
+    ROW_SELF_CHECK, RULE_ID_BYTES, RULE_PENDING, RULE_SELF_CHECK, Row, RuleInfo, SELF_CHECK_DEV,
+    SELF_CHECK_INO, SlotKey,
 };
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,30 @@ pub struct Say {
     pub mode: Mode,
 }
 
+/// What happens to what stands on the way to a rule's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    /// It is kept where it is, as the rule's mode wants it.
+    Hold,
+    /// It may move; the daemon is told.
+    Follow,
+}
+
+impl Anchor {
+    fn flags(self) -> u16 {
+        match self {
+            Self::Hold => ROW_ANCHOR,
+            Self::Follow => ROW_ANCHOR | ROW_FOLLOW,
+        }
+    }
+
+    /// A rule that follows forbids nothing here, whatever its mode.
+    fn say(self, say: Say, operations: Operations) -> Say {
+        let mode = if self == Self::Hold { say.mode } else { Mode::Observe };
+        Say { operations, mode, ..say }
+    }
+}
+
 /// What a generation is, beside its tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
@@ -38,6 +63,8 @@ pub struct Header {
     pub plan_digest: [u8; 32],
     /// Ids of the rules in the order of their numbers.
     pub rules: Vec<String>,
+    /// Numbers of the rules that are pending.
+    pub pending: BTreeSet<u32>,
     /// Nanoseconds since 1970.
     pub built_at_ns: u64,
 }
@@ -82,19 +109,30 @@ impl Builder {
         Ok(())
     }
 
-    /// A cgroup is excepted from all rules, with all below it.
-    pub fn exempt(&mut self, cgroup: u64) {
-        self.exempt.insert(cgroup);
-    }
-
-    /// The object of the self-check: denied to the task that makes the check, and to nobody else.
+    /// A directory or link stands on the way to a file of a rule.
     ///
     /// # Errors
     /// As for [`Builder::object`].
-    pub fn self_check(&mut self, key: ObjectKey) -> Result<(), Error> {
-        let say = Say { rule: RULE_SELF_CHECK, operations: Operations::all(), mode: Mode::Enforce };
-        self.at(key)?.rows.push(row(say, ROW_SELF_CHECK));
+    pub fn anchor(&mut self, key: ObjectKey, anchor: Anchor, say: Say) -> Result<(), Error> {
+        let say = anchor.say(say, Operations::RENAME | Operations::UNLINK);
+        self.at(key)?.rows.push(row(say, anchor.flags()));
         Ok(())
+    }
+
+    /// Nothing is there yet where the way to a file of a rule goes on: what is made there would be on it.
+    ///
+    /// # Errors
+    /// As for [`Builder::object`], of the directory.
+    pub fn missing(&mut self, key: SlotKey, anchor: Anchor, say: Say) -> Result<(), Error> {
+        self.at(key.parent)?.has_slots = true;
+        let say = anchor.say(say, Operations::MAKING);
+        self.slots.entry(key).or_default().push(row(say, anchor.flags()));
+        Ok(())
+    }
+
+    /// A cgroup is excepted from all rules, with all below it.
+    pub fn exempt(&mut self, cgroup: u64) {
+        self.exempt.insert(cgroup);
     }
 
     fn at(&mut self, key: ObjectKey) -> Result<&mut Object, Error> {
@@ -113,7 +151,11 @@ impl Builder {
     ///
     /// # Errors
     /// If an object has more rows than a probe can walk, or a number does not fit its field.
-    pub fn build(self, header: &Header) -> Result<Tables, Error> {
+    pub fn build(mut self, header: &Header) -> Result<Tables, Error> {
+        // Denied to the task that makes the self-check, and to nobody else.
+        let say = Say { rule: RULE_SELF_CHECK, operations: Operations::all(), mode: Mode::Enforce };
+        let check = InodeNumber::new(SELF_CHECK_INO, SELF_CHECK_DEV);
+        self.objects.entry(check).or_default().rows.push(row(say, ROW_SELF_CHECK));
         let mut rulesets = Rulesets::default();
         let objects: Vec<_> =
             self.objects.into_iter().map(|(key, object)| (key, rulesets.take(&object))).collect();
@@ -126,7 +168,11 @@ impl Builder {
         let objects = entries(objects, &rulesets)?;
         let slots = entries(slots, &rulesets)?;
         let exempt: Vec<_> = self.exempt.into_iter().map(|id| (id, Exempt::default())).collect();
-        let rules = header.rules.iter().map(|id| RuleInfo { id: padded::<RULE_ID_BYTES>(id) }).collect();
+        let rules = (0..).zip(&header.rules).map(|(number, id)| RuleInfo {
+            id: padded::<RULE_ID_BYTES>(id),
+            flags: if header.pending.contains(&number) { RULE_PENDING } else { 0 },
+        });
+        let rules = rules.collect();
         let mut tables = Tables { objects, slots, rows, rules, exempt, info: GenerationInfo::new_zeroed() };
         tables.info = tables.describe(header)?;
         Ok(tables)
@@ -251,10 +297,12 @@ impl Tables {
         };
         let everyone = || self.rows.iter().filter(|row| row.flags & ROW_SELF_CHECK == 0);
         let enforcing = || everyone().filter(|row| row.mode == Mode::Enforce as u8);
+        // What is made or moved in the name of a slot is looked at, whatever the rules say about it.
+        let on_slots = if self.slots.is_empty() { Operations::empty() } else { Operations::ON_NAMES };
         Ok(GenerationInfo {
             generation: 0,
             flags: if self.slots.is_empty() { 0 } else { GENERATION_HAS_SLOTS },
-            operations: everyone().fold(0, |all, row| all | row.operations),
+            operations: everyone().fold(0, |all, row| all | row.operations) | on_slots.bits(),
             enforced_operations: enforcing().fold(0, |all, row| all | row.operations),
             rules: count("rules", self.rules.len())?,
             objects: count("objects", self.objects.len())?,
@@ -262,6 +310,8 @@ impl Tables {
             rows: count("rows", self.rows.len())?,
             exempt: count("exempt cgroups", self.exempt.len())?,
             mode: u32::from(header.mode as u8),
+            pending: count("pending rules", header.pending.len())?,
+            reserved: 0,
             serial: header.serial,
             built_at_ns: header.built_at_ns,
             plan_digest: header.plan_digest,

@@ -5,8 +5,8 @@
 mod btf;
 
 use aegis_kernel_abi::{
-    Active, Counters, Entry, Event, Exempt, GenerationInfo, Identity, InodeNumber, ObjectKey, Process, Proof,
-    Resolved, Row, RuleInfo, SelfCheck, SlotKey, Survival, SurvivalKey,
+    Active, Counters, Entry, Event, Exempt, GenerationInfo, Identity, InodeNumber, Notice, ObjectKey,
+    Process, Proof, Resolved, Row, RuleInfo, SelfCheck, SlotKey, Survival, SurvivalKey,
 };
 use btf::{Btf, Member, Struct};
 use std::mem::offset_of;
@@ -46,7 +46,7 @@ fn keys_and_values() -> Vec<Layout> {
         layout!("aegis_slot_key", SlotKey { parent, name_hash }),
         layout!("aegis_entry", Entry { generation, inode_generation, first_row, row_count, flags }),
         layout!("aegis_row", Row { generation, operations, rule, mode, signal, flags }),
-        layout!("aegis_rule_info", RuleInfo { id }),
+        layout!("aegis_rule_info", RuleInfo { id, flags }),
         layout!("aegis_exempt", Exempt { generation, reserved }),
         layout!(
             "aegis_generation_info",
@@ -61,6 +61,8 @@ fn keys_and_values() -> Vec<Layout> {
                 rows,
                 exempt,
                 mode,
+                pending,
+                reserved,
                 serial,
                 built_at_ns,
                 plan_digest,
@@ -73,7 +75,7 @@ fn keys_and_values() -> Vec<Layout> {
         layout!("aegis_identity", Identity { abi_version, size, name_key, object_digest, program_tags }),
         layout!("aegis_active", Active { generation, enforced_operations }),
         layout!("aegis_self_check", SelfCheck { pid, generation, start_time, hook, token }),
-        layout!("aegis_proof", Proof { token, generation, rule, verdict, reason, reserved, time_ns }),
+        layout!("aegis_proof", Proof { token, generation, rule, verdict, reason, reserved, time_ns, object }),
     ]
 }
 
@@ -116,6 +118,7 @@ fn records() -> Vec<Layout> {
             "aegis_counters",
             Counters { reported, submitted, dropped, undecidable, survived, exempted, audited, denied }
         ),
+        layout!("aegis_notice", Notice { generation, hook, time_ns }),
         layout!("aegis_resolved", Resolved { descriptor, reserved, object }),
         layout!("aegis_process", Process { pid, reserved, start_time }),
     ]
@@ -135,7 +138,7 @@ fn check(object: &[u8]) {
 
 #[test]
 fn deciding_probes_have_the_layouts() {
-    check(aegis_probes::file_object());
+    check(aegis_probes::lsm_object());
 }
 
 #[test]

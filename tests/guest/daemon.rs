@@ -129,11 +129,12 @@ fn status_without_daemon() -> Result<(), Failed> {
 
 fn detach_without_daemon() -> Result<(), Failed> {
     let mut agent = started(&["--enforce"], "enforce");
+    let links = agent.links().len();
     agent.kill();
     expect("killed", read(), Outcome::Denied)?;
     let reply = agent.json(&["detach", "--reason", "test"]);
     expect("undelivered", reply["undelivered"].as_u64(), Some(1))?;
-    expect("links", reply["links"].as_array().map(Vec::len), Some(3))?;
+    expect("links", reply["links"].as_array().map(Vec::len), Some(links))?;
     expect("detached", read(), Outcome::Allowed)?;
     expect("pins", Path::new(&agent.root()).exists(), false)
 }
@@ -158,11 +159,11 @@ fn nothing_armed() -> Result<(), Failed> {
 /// A policy that cannot be resolved leaves no probes behind on a host where none were.
 fn failed_start() -> Result<(), Failed> {
     let agent = Agent::new("aegis-failed");
-    let text = "version = 3\nname = \"bad\"\n[[rule]]\nid = \"gone\"\non = [\"read\"]\npath = \"/no/such/directory/file\"\n";
+    let text = "version = 3\nname = \"bad\"\n[[rule]]\nid = \"gone\"\non = [\"read\"]\npath = \"/etc/passwd/file\"\n";
     let file = agent.policy(text);
     let output = agent.run(&["run", "--enforce", "--policy", &file]);
     expect("exit code", output.status.code(), Some(6))?;
-    expect_text("message", &String::from_utf8_lossy(&output.stderr), "rule gone: /no/such/directory/file")?;
+    expect_text("message", &String::from_utf8_lossy(&output.stderr), "rule gone: /etc/passwd/file")?;
     expect("pins", Path::new(&agent.root()).exists(), false)
 }
 

@@ -5,6 +5,7 @@
 
 mod daemon;
 mod life;
+mod names;
 mod policies;
 
 use libtest_mimic::{Arguments, Trial};
@@ -14,8 +15,10 @@ const ALLOWED: &str = "AEGIS_VM";
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials: Vec<Trial> =
-        [life::trials(), daemon::trials(), policies::trials()].into_iter().flatten().collect();
+    let trials: Vec<Trial> = [life::trials(), daemon::trials(), names::trials(), policies::trials()]
+        .into_iter()
+        .flatten()
+        .collect();
     if std::env::var_os(ALLOWED).is_some() {
         libtest_mimic::run(&arguments, trials).exit();
     }

@@ -71,9 +71,9 @@ const WRONG: &[Wrong] = &[
         said: &[".toml:5:", "reed", "read"],
     },
     Wrong {
-        name: "no_such_directory",
-        rule: "[[rule]]\nid = \"x\"\non = [\"read\"]\npath = \"/scratch/none/x\"\n",
-        said: &["rule x", "/scratch/none/x", "does not exist"],
+        name: "file_on_the_way",
+        rule: "[[rule]]\nid = \"x\"\non = [\"read\"]\npath = \"/scratch/policies-data/x/y\"\n",
+        said: &["rule x", "/scratch/policies-data/x/y", "no directory"],
     },
     Wrong {
         name: "file_system_without_identity",

@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod check;
+pub mod names;
 pub mod outcome;
 pub mod place;
 pub mod ways;

@@ -105,6 +105,7 @@ fn structs() -> Vec<String> {
         "SelfCheck",
         "Proof",
         "Event",
+        "Notice",
         "Resolved",
         "Process",
         "Counters",

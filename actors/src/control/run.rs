@@ -188,6 +188,7 @@ fn read_status(loader: &Loader) -> Result<Status, crate::loader::LoadError> {
         classes: loader.classes()?,
         links: loader.links()?,
         counts: loader.counts()?,
+        pending: loader.pending()?,
     })
 }
 

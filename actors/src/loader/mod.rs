@@ -6,6 +6,7 @@ mod pins;
 mod resolve;
 mod run;
 mod state;
+mod walk;
 
 pub use pins::{detach_pins, policy_from_pins, status_from_pins};
 pub use run::{Loader, LoaderSettings, RuleNames, counts, link_status};

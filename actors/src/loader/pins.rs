@@ -5,7 +5,7 @@ use super::state::generation_status;
 use super::{LoadError, step};
 use aegis_control_api::{API_VERSION, DetachReply, PolicyReply, Status};
 use aegis_kernel_abi::Mode;
-use aegis_probes::{Error, EventRing, PinDir, inspect, take_down};
+use aegis_probes::{Error, EventRing, PinDir, TestSettings, inspect, take_down};
 use std::path::Path;
 
 /// The policy in force.
@@ -30,6 +30,7 @@ pub fn status_from_pins(root: &Path) -> Result<Status, LoadError> {
         mode: Mode::Enforce,
         ring_bytes: 0,
         survival_cgroups: None,
+        test: TestSettings::default(),
     };
     let loader = Loader::open(settings)?;
     Ok(Status {
@@ -40,6 +41,7 @@ pub fn status_from_pins(root: &Path) -> Result<Status, LoadError> {
         classes: loader.classes()?,
         links: found.links.iter().map(link_status).collect(),
         counts: counts(&found.counters),
+        pending: loader.pending()?,
     })
 }
 

@@ -1,27 +1,26 @@
 //! Finds out what the names of a plan are on this host: object keys of paths, slots, ids of cgroups.
 //!
 //! Paths are opened with `O_PATH`, some hundreds at a time, and the kernel tells the keys of what is open:
-//! `stat()` would be wrong on some file systems. The last component may be missing; its directory may not.
+//! `stat()` would be wrong on some file systems. Components may be missing.
 
 use super::LoadError;
 use super::state::{Host, Resolution};
+use super::walk::{Directory, Place, Walked, Walker};
 use aegis_kernel_abi::{ObjectKey, SlotKey};
 use aegis_policy::{CgroupRef, Object, Plan};
 use aegis_probes::{Resolver, name_hash};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatfs, openat, readlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
-use std::collections::{BTreeSet, HashMap};
-use std::ffi::{OsStr, OsString};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
 
-/// Paths that are open at the same time. Each needs two descriptors, and one more for each link that it goes
-/// through; the usual limit on open files is 1024.
-const BATCH: usize = 250;
-
-/// Links that are followed before a path counts as circular, as in the kernel.
-const MAX_LINKS: usize = 40;
+/// Descriptors that are open before the kernel is asked what they are. The usual limit is 1024; one more path, with
+/// all directories on its way, must still fit.
+const DESCRIPTORS: usize = 500;
 
 /// File systems on which an inode's number and generation last as long as the file does. Others (FUSE, NFS,
 /// vfat, proc …) give the same file another identity later, so that a rule would silently lose it.
@@ -42,7 +41,25 @@ const LASTING: [(u64, &str); 11] = [
 /// Resolves everything that a plan names. All findings are reported, not the first.
 pub(crate) fn host(plan: &Plan, resolver: &Resolver, name_key: [u64; 2]) -> Result<Host, LoadError> {
     let mut findings = Vec::new();
-    let mut wanted: HashMap<&str, &str> = HashMap::new();
+    let mut host = Host { exempt: cgroups(plan, &mut findings), ..Host::default() };
+    let mut walker = Walker::new();
+    let mut batch = Batch::default();
+    for (path, rule) in wanted(plan) {
+        match walker.walk(path).and_then(|walked| lasting(&walked).map(|()| walked)) {
+            Ok(walked) => batch.add(path, walked),
+            Err(why) => findings.push(format!("rule {rule}: {path}: {why}")),
+        }
+        if batch.descriptors >= DESCRIPTORS {
+            std::mem::take(&mut batch).resolve(resolver, name_key, &mut host)?;
+        }
+    }
+    batch.resolve(resolver, name_key, &mut host)?;
+    if findings.is_empty() { Ok(host) } else { Err(LoadError::Unresolved(findings)) }
+}
+
+/// Each path of a plan once, with the first rule that names it, in an order in which neighbours follow each other.
+fn wanted(plan: &Plan) -> BTreeMap<&str, &str> {
+    let mut wanted = BTreeMap::new();
     for rule in plan.rules() {
         for object in rule.objects() {
             if let Object::Path(path) = object {
@@ -50,19 +67,7 @@ pub(crate) fn host(plan: &Plan, resolver: &Resolver, name_key: [u64; 2]) -> Resu
             }
         }
     }
-    let mut sorted: Vec<_> = wanted.into_iter().collect();
-    sorted.sort_unstable();
-    let mut host = Host { exempt: cgroups(plan, &mut findings), ..Host::default() };
-    for batch in sorted.chunks(BATCH) {
-        resolve_batch(batch, resolver, name_key, &mut host, &mut findings)?;
-    }
-    host.executable = executable(resolver)?;
-    if findings.is_empty() { Ok(host) } else { Err(LoadError::Unresolved(findings)) }
-}
-
-/// Our own executable, as the self-check will meet it.
-fn executable(resolver: &Resolver) -> Result<ObjectKey, LoadError> {
-    key_of(resolver, Path::new("/proc/self/exe"))
+    wanted
 }
 
 /// The object key of what is at a path now.
@@ -74,91 +79,90 @@ pub(crate) fn key_of(resolver: &Resolver, path: &Path) -> Result<ObjectKey, Load
     keys.first().copied().ok_or_else(|| unreadable(Errno::NOENT))
 }
 
-/// What is open for one path while its keys are asked for.
-struct Opened<'a> {
-    path: &'a str,
-    object: Option<OwnedFd>,
-    names: Vec<(OwnedFd, OsString)>,
+/// Keys of the steps to a directory.
+#[derive(Debug)]
+struct Keys {
+    /// Its own.
+    own: ObjectKey,
+    /// Those of all that could move.
+    anchors: Arc<[ObjectKey]>,
 }
 
-fn resolve_batch(
-    batch: &[(&str, &str)],
-    resolver: &Resolver,
-    name_key: [u64; 2],
-    host: &mut Host,
-    findings: &mut Vec<String>,
-) -> Result<(), LoadError> {
-    let mut opened = Vec::with_capacity(batch.len());
-    for (path, rule) in batch {
-        match open_all(path) {
-            Ok(found) => opened.push(found),
-            Err(why) => findings.push(format!("rule {rule}: {path}: {why}")),
-        }
-    }
-    let descriptors: Vec<_> = opened
-        .iter()
-        .flat_map(|found| found.object.iter().chain(found.names.iter().map(|(directory, _)| directory)))
-        .map(AsFd::as_fd)
-        .collect();
-    let keys = resolver.object_keys(&descriptors).map_err(super::step("resolve paths"))?;
-    let mut keys = keys.into_iter();
-    for found in &opened {
-        let object = found.object.as_ref().and_then(|_| keys.next());
-        let slot = |(_, name): &(OwnedFd, OsString)| {
-            let (parent, hash) = (keys.next()?, name_hash(name_key, name.as_bytes())?);
-            Some(SlotKey { parent, name_hash: hash })
-        };
-        let slots = found.names.iter().filter_map(slot).collect();
-        host.paths.insert(found.path.to_owned(), Resolution { object, slots });
-    }
-    Ok(())
+/// Paths that have been walked, and whose keys are asked for together.
+#[derive(Default)]
+struct Batch<'a> {
+    walked: Vec<(&'a str, Walked<Keys>)>,
+    descriptors: usize,
 }
 
-/// Opens what is at a path, and each directory in which one of its names stands: the path's own, and where that
-/// is a symbolic link, those it leads through.
-fn open_all(path: &str) -> Result<Opened<'_>, String> {
-    let mut names = Vec::new();
-    let mut next = PathBuf::from(path);
-    for _ in 0..MAX_LINKS {
-        let (directory, name) = open_parent(&next)?;
-        let link = readlinkat(&directory, &name, Vec::new());
-        let base = next.parent().unwrap_or(Path::new("/")).to_owned();
-        names.push((directory, name));
-        match link {
-            Ok(target) => next = base.join(OsString::from_vec(target.into_bytes())),
-            // Not a link, or nothing there: the names end here.
-            Err(Errno::INVAL | Errno::NOENT) => {
-                let object = open_object(&next)?;
-                return Ok(Opened { path, object, names });
+impl<'a> Batch<'a> {
+    fn add(&mut self, path: &'a str, walked: Walked<Keys>) {
+        let fresh = places(&walked).filter(|(directory, _)| directory.keys.get().is_none());
+        // A directory that several paths share is counted for each: that errs towards small batches.
+        let mut last: Option<&Rc<Directory<Keys>>> = None;
+        for (directory, _) in fresh {
+            let again = self.walked.last().and_then(|(_, before)| before.names.first());
+            let same = |other: &Rc<Directory<Keys>>| Rc::ptr_eq(other, directory);
+            if !last.is_some_and(same) && !again.is_some_and(|(before, _)| same(before)) {
+                self.descriptors += directory.steps.len();
             }
-            Err(errno) => return Err(format!("cannot read it: {errno}")),
+            last = Some(directory);
         }
+        self.descriptors += usize::from(walked.object.is_some());
+        self.walked.push((path, walked));
     }
-    Err(format!("it goes through more than {MAX_LINKS} symbolic links"))
-}
 
-fn open_parent(path: &Path) -> Result<(OwnedFd, OsString), String> {
-    let parent = path.parent().unwrap_or(Path::new("/"));
-    let name = last_name(path).ok_or("a symbolic link in it ends in `..` or `/`; name the file itself")?;
-    let directory = openat(CWD, parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    let directory = directory.map_err(|errno| match errno {
-        Errno::NOENT => format!("its directory {} does not exist; create it first", parent.display()),
-        errno => format!("cannot open its directory {}: {errno}", parent.display()),
-    })?;
-    refuse_fleeting(&directory)?;
-    Ok((directory, name.to_owned()))
-}
-
-fn last_name(path: &Path) -> Option<&OsStr> {
-    path.file_name()
-}
-
-fn open_object(path: &Path) -> Result<Option<OwnedFd>, String> {
-    match openat(CWD, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(object) => refuse_fleeting(&object).map(|()| Some(object)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(format!("cannot open it: {errno}")),
+    fn resolve(self, resolver: &Resolver, name_key: [u64; 2], host: &mut Host) -> Result<(), LoadError> {
+        let mut directories: Vec<&Rc<Directory<Keys>>> = Vec::new();
+        for (directory, _) in self.walked.iter().flat_map(|(_, walked)| places(walked)) {
+            let known = directory.keys.get().is_some()
+                || directories.last().is_some_and(|last| Rc::ptr_eq(last, directory));
+            if !known {
+                directories.push(directory);
+            }
+        }
+        let steps = directories.iter().flat_map(|directory| &directory.steps).map(|step| step.file.as_fd());
+        let objects = self.walked.iter().filter_map(|(_, walked)| walked.object.as_ref()).map(AsFd::as_fd);
+        let descriptors: Vec<_> = steps.chain(objects).collect();
+        let keys = resolver.object_keys(&descriptors).map_err(super::step("resolve paths"))?;
+        let mut keys = keys.into_iter();
+        for directory in directories {
+            let of_steps: Vec<_> = directory.steps.iter().zip(&mut keys).collect();
+            let own = of_steps.last().map(|(_, key)| *key).unwrap_or_default();
+            let anchors = of_steps.iter().filter(|(step, _)| step.can_move).map(|(_, key)| *key).collect();
+            // Set already if the directory came twice, with the same keys.
+            let _ = directory.keys.set(Keys { own, anchors });
+        }
+        for (path, walked) in &self.walked {
+            let object = walked.object.as_ref().and_then(|_| keys.next());
+            let slots = walked.names.iter().filter_map(|place| slot(place, name_key)).collect();
+            let anchors = places(walked).filter_map(|(directory, _)| directory.keys.get());
+            let anchors = anchors.map(|keys| Arc::clone(&keys.anchors)).collect();
+            let missing = walked.missing.as_ref().and_then(|place| slot(place, name_key));
+            host.paths.insert((*path).to_owned(), Resolution { object, slots, anchors, missing });
+        }
+        Ok(())
     }
+}
+
+/// All names of a path, with the directories they stand in.
+fn places<K>(walked: &Walked<K>) -> impl Iterator<Item = &Place<K>> {
+    walked.names.iter().chain(&walked.missing)
+}
+
+fn slot((directory, name): &Place<Keys>, name_key: [u64; 2]) -> Option<SlotKey> {
+    let parent = directory.keys.get()?.own;
+    Some(SlotKey { parent, name_hash: name_hash(name_key, name.as_bytes())? })
+}
+
+/// Refuses file systems on which the identity of what a rule depends on would not last.
+fn lasting(walked: &Walked<Keys>) -> Result<(), String> {
+    // The keys of a directory are known if an earlier path came through it, and was looked at then.
+    for (directory, _) in places(walked).filter(|(directory, _)| directory.keys.get().is_none()) {
+        let depended_on = directory.steps.iter().filter(|step| step.can_move).map(|step| &step.file);
+        depended_on.chain(directory.file()).try_for_each(refuse_fleeting)?;
+    }
+    walked.object.as_ref().map_or(Ok(()), refuse_fleeting)
 }
 
 fn refuse_fleeting(on: &OwnedFd) -> Result<(), String> {

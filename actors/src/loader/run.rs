@@ -1,17 +1,19 @@
 //! The shell of the loader: files, kernel, clock.
 
-use super::state::{Proven, class_status, classes, generation_status, tables};
+use super::state::{
+    Pending, Proven, class_status, classes, generation_status, pending, pending_rules, tables,
+};
 use super::{LoadError, resolve, step};
 use crate::clock::unix_ns;
 use aegis_control_api::{
-    API_VERSION, ApplyReply, ClassStatus, Counts, GenerationStatus, LinkStatus, PolicyReply,
+    API_VERSION, ApplyReply, ClassStatus, Counts, GenerationStatus, LinkStatus, PendingRule, PolicyReply,
 };
 use aegis_kernel_abi::{
     Class, Counters, Hook, Mode, ObjectKey, Operations, SURVIVAL_CGROUP, SURVIVAL_OBJECT, SURVIVAL_PROCESS,
     Survival, SurvivalKey,
 };
 use aegis_policy::Plan;
-use aegis_probes::{Arrival, Helper, LinkInfo, PinDir, Probes, Resolver, Settings, take_down};
+use aegis_probes::{Arrival, Helper, LinkInfo, PinDir, Probes, Resolver, Settings, TestSettings, take_down};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +29,8 @@ pub struct LoaderSettings {
     pub ring_bytes: u32,
     /// Cgroups of the survival list, by path below the hierarchy's root; `None` leaves the list as it is.
     pub survival_cgroups: Option<Vec<String>>,
+    /// What tests do to the probes; the default for everybody else.
+    pub test: TestSettings,
 }
 
 /// Ids of rules by generation, for whoever writes records. The newest few generations stay known.
@@ -58,6 +62,8 @@ pub struct Loader {
     probes: Probes,
     names: RuleNames,
     proven: HashMap<Class, Proven>,
+    /// The plan that this daemon put in force last; none if it adopted one.
+    in_force: Option<(Plan, Pending)>,
 }
 
 /// Objects of the survival list beside the executables of PID 1 and the daemon: where a host has its dynamic
@@ -77,11 +83,17 @@ impl Loader {
     /// If the kernel refuses, or another daemon runs. What was armed for this is taken down again.
     pub fn open(settings: LoaderSettings) -> Result<Self, LoadError> {
         let resolver = Resolver::load().map_err(step("load the resolver"))?;
-        let probe_settings = Settings { ring_bytes: settings.ring_bytes };
+        let probe_settings = Settings { ring_bytes: settings.ring_bytes, test: settings.test };
         let probes = Probes::open(&PinDir::new(&settings.bpffs_root), probe_settings)
             .map_err(step("arm the probes"))?;
-        let mut loader =
-            Self { settings, resolver, probes, names: RuleNames::default(), proven: HashMap::new() };
+        let mut loader = Self {
+            settings,
+            resolver,
+            probes,
+            names: RuleNames::default(),
+            proven: HashMap::new(),
+            in_force: None,
+        };
         match loader.prepare() {
             Ok(()) => Ok(loader),
             Err(error) => {
@@ -154,14 +166,17 @@ impl Loader {
     /// Names the step that failed. The generation in force is untouched then.
     pub fn apply(&mut self, plan: &Plan) -> Result<ApplyReply, LoadError> {
         let host = resolve::host(plan, &self.resolver, self.probes.name_key())?;
+        let pending = pending(plan, &host);
         let tables = tables(plan, self.settings.mode, &host, unix_ns()).map_err(step("build tables"))?;
+        drop(host);
         let wanted = *tables.info();
         // Also if nothing else is to be done: a link that somebody took away is put back.
         for class in classes(Operations::from_bits_retain(wanted.operations)) {
             self.probes.attach(class).map_err(step("attach the probes"))?;
         }
-        if let Some(reply) = self.already_in_force(&wanted)? {
-            return Ok(reply);
+        if let Some(status) = self.already_in_force(&wanted)? {
+            self.in_force = Some((plan.clone(), pending));
+            return self.reply(status, false);
         }
         let staged = self.probes.generations().stage(tables).map_err(step("stage the new generation"))?;
         let generation = staged.info().generation;
@@ -169,14 +184,43 @@ impl Loader {
         self.names.put(generation, plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect());
         self.probes.generations().flip(&staged);
         self.proven = proven;
-        Ok(reply(generation_status(staged.info()), true))
+        self.in_force = Some((plan.clone(), pending));
+        self.reply(generation_status(staged.info()), true)
+    }
+
+    /// Resolves the paths of the plan in force again, as something on the way to them may have changed, and puts the
+    /// result in force. `None` if this daemon does not know the plan.
+    ///
+    /// # Errors
+    /// As for [`Loader::apply`].
+    pub fn resolve_again(&mut self) -> Result<Option<ApplyReply>, LoadError> {
+        let Some((plan, _)) = self.in_force.clone() else { return Ok(None) };
+        self.apply(&plan).map(Some)
+    }
+
+    /// Rules that are without effect on some path until it can be resolved.
+    ///
+    /// # Errors
+    /// If the generation in force cannot be read.
+    pub fn pending(&self) -> Result<Vec<PendingRule>, LoadError> {
+        if let Some((plan, pending)) = &self.in_force {
+            return Ok(pending_rules(plan, pending));
+        }
+        let rules = self.probes.generations().pending_rules(self.active_generation());
+        let rules = rules.map_err(step("read the generation in force"))?;
+        Ok(rules.into_iter().map(|rule| PendingRule { rule, paths: Vec::new() }).collect())
+    }
+
+    fn reply(&self, generation: GenerationStatus, changed: bool) -> Result<ApplyReply, LoadError> {
+        let pending = self.pending()?;
+        Ok(ApplyReply { version: API_VERSION, generation, changed, warnings: Vec::new(), pending })
     }
 
     /// The same tables under the same plan are not loaded again: they are proven again.
     fn already_in_force(
         &mut self,
         wanted: &aegis_kernel_abi::GenerationInfo,
-    ) -> Result<Option<ApplyReply>, LoadError> {
+    ) -> Result<Option<GenerationStatus>, LoadError> {
         let active = self.active_generation();
         let info = self.probes.generations().info(active).map_err(step("read the generation in force"))?;
         let same = |info: &aegis_kernel_abi::GenerationInfo| {
@@ -188,7 +232,7 @@ impl Loader {
         let Some(info) = info.filter(|info| active > 0 && same(info)) else { return Ok(None) };
         self.probes.generations().verify(active, &info).map_err(step("read back the generation in force"))?;
         self.proven = self.prove(active)?;
-        Ok(Some(reply(generation_status(&info), false)))
+        Ok(Some(generation_status(&info)))
     }
 
     /// Proves a generation on every attached hook; all must hold.
@@ -203,11 +247,11 @@ impl Loader {
         }
         let now = unix_ns();
         let proof = |class: Class| {
-            let missing: Vec<_> =
-                class.hooks().filter(|hook| !attached.contains(hook)).map(Hook::word).collect();
+            let loaded = || class.hooks().filter(|hook| self.probes.is_loaded(*hook));
+            let missing: Vec<_> = loaded().filter(|hook| !attached.contains(hook)).map(Hook::word).collect();
             let proven = match missing.len() {
                 0 => Proven::At(now),
-                count if count == class.hooks().count() => Proven::NotAttached,
+                count if count == loaded().count() => Proven::NotAttached,
                 _ => Proven::Not(format!("not attached: {}", missing.join(", "))),
             };
             (class, proven)
@@ -327,10 +371,6 @@ impl Loader {
         let ended = take_down(self.probes.pins(), self.probes.lock()).map_err(step("take down"))?;
         Ok(ended.iter().map(link_status).collect())
     }
-}
-
-fn reply(generation: GenerationStatus, changed: bool) -> ApplyReply {
-    ApplyReply { version: API_VERSION, generation, changed, warnings: Vec::new() }
 }
 
 /// A link in the words of the API.

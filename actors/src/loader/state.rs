@@ -1,10 +1,11 @@
 //! From a plan and the identities of what it names to tables. Pure.
 
-use aegis_control_api::{ClassStatus, GenerationStatus, Posture};
+use aegis_control_api::{ClassStatus, GenerationStatus, PendingRule, Posture};
 use aegis_kernel_abi::{Class, GenerationInfo, InodeNumber, Mode, ObjectKey, Operations, SlotKey};
-use aegis_policy::{Object, Plan};
-use aegis_probes::{Builder, Error, Header, Say, Tables, unpadded};
-use std::collections::{BTreeSet, HashMap};
+use aegis_policy::{Anchors, Object, Plan, Rule};
+use aegis_probes::{Anchor, Builder, Error, Header, Say, Tables, unpadded};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// What a path is on this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +14,10 @@ pub(crate) struct Resolution {
     pub(crate) object: Option<ObjectKey>,
     /// The names by which it is reached: its own, and those of the links it goes through.
     pub(crate) slots: Vec<SlotKey>,
+    /// Directories and links on the way to these names, which would lead elsewhere if they moved.
+    pub(crate) anchors: Vec<Arc<[ObjectKey]>>,
+    /// The first name on the way that is not there, if it is not the last.
+    pub(crate) missing: Option<SlotKey>,
 }
 
 /// Everything that was found out about this host for one plan.
@@ -22,8 +27,40 @@ pub(crate) struct Host {
     pub(crate) paths: HashMap<String, Resolution>,
     /// Ids of exempt cgroups.
     pub(crate) exempt: BTreeSet<u64>,
-    /// Our own executable, the object of the self-check.
-    pub(crate) executable: ObjectKey,
+}
+
+/// Rules that are without effect on some path until it can be resolved, by number, with these paths.
+pub(crate) type Pending = BTreeMap<u32, Vec<String>>;
+
+/// The rules of a plan that are pending on this host.
+pub(crate) fn pending(plan: &Plan, host: &Host) -> Pending {
+    let mut pending = Pending::new();
+    for (number, rule) in (0_u32..).zip(plan.rules()).filter(|(_, rule)| anchor(rule) == Anchor::Follow) {
+        let paths = rule.objects().iter().filter_map(|object| match object {
+            Object::Path(path) => Some(path),
+            Object::Inode { .. } => None,
+        });
+        for path in paths.filter(|path| host.paths.get(*path).is_none_or(|found| found.missing.is_some())) {
+            pending.entry(number).or_default().push(path.clone());
+        }
+    }
+    pending
+}
+
+/// The same in the words of the API.
+pub(crate) fn pending_rules(plan: &Plan, pending: &Pending) -> Vec<PendingRule> {
+    let rule = |(number, paths): (&u32, &Vec<String>)| {
+        let rule = plan.rules().get(usize::try_from(*number).ok()?)?;
+        Some(PendingRule { rule: rule.id().as_str().to_owned(), paths: paths.clone() })
+    };
+    pending.iter().filter_map(rule).collect()
+}
+
+fn anchor(rule: &Rule) -> Anchor {
+    match rule.anchors() {
+        Anchors::Hold => Anchor::Hold,
+        Anchors::Follow => Anchor::Follow,
+    }
 }
 
 /// Builds the tables. `mode` is that of the command line.
@@ -34,9 +71,8 @@ pub(crate) fn tables(plan: &Plan, mode: Mode, host: &Host, built_at_ns: u64) -> 
         for object in rule.objects() {
             match object {
                 Object::Path(path) => {
-                    let resolution = host.paths.get(path.as_str()).cloned().unwrap_or_default();
-                    resolution.object.map_or(Ok(()), |key| builder.object(key, say))?;
-                    resolution.slots.iter().try_for_each(|slot| builder.slot(*slot, say))?;
+                    let found = host.paths.get(path.as_str()).cloned().unwrap_or_default();
+                    add_path(&mut builder, &found, anchor(rule), say)?;
                 }
                 Object::Inode { major, minor, ino, inode_generation } => {
                     let dev = device(*major, *minor);
@@ -51,15 +87,27 @@ pub(crate) fn tables(plan: &Plan, mode: Mode, host: &Host, built_at_ns: u64) -> 
         }
     }
     host.exempt.iter().for_each(|cgroup| builder.exempt(*cgroup));
-    builder.self_check(host.executable)?;
     builder.build(&Header {
         policy: plan.name().as_str().to_owned(),
         serial: plan.serial().unwrap_or(0),
         mode: plan.mode().and(mode),
         plan_digest: plan.digest(),
         rules: plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect(),
+        pending: pending(plan, host).into_keys().collect(),
         built_at_ns,
     })
+}
+
+fn add_path(builder: &mut Builder, found: &Resolution, anchor: Anchor, say: Say) -> Result<(), Error> {
+    found.object.map_or(Ok(()), |key| builder.object(key, say))?;
+    // Opening a missing file for writing makes it; denied before it is there, no empty file stays behind.
+    let made =
+        if say.operations.contains(Operations::WRITE) { Operations::CREATE } else { Operations::empty() };
+    let on_name = Say { operations: say.operations | made, ..say };
+    found.slots.iter().try_for_each(|slot| builder.slot(*slot, on_name))?;
+    let anchors = found.anchors.iter().flat_map(|anchors| anchors.iter());
+    anchors.copied().try_for_each(|key| builder.anchor(key, anchor, say))?;
+    found.missing.map_or(Ok(()), |slot| builder.missing(slot, anchor, say))
 }
 
 /// The kernel's encoding of a device number.
@@ -71,11 +119,14 @@ fn device(major: u32, minor: u32) -> u32 {
 /// `exec` needs both.
 pub(crate) fn classes(operations: Operations) -> Vec<Class> {
     let mut classes = Vec::new();
-    if !operations.is_empty() {
+    if operations.intersects(Operations::all().difference(Operations::ON_NAMES)) {
         classes.push(Class::File);
     }
     if operations.contains(Operations::EXEC) {
         classes.push(Class::Exec);
+    }
+    if operations.intersects(Operations::ON_NAMES) {
+        classes.push(Class::Name);
     }
     classes
 }

@@ -3,7 +3,7 @@
 use super::policy::{compile, read_sources};
 use crate::Common;
 use crate::exit::{Exit, Failure};
-use aegis_actors::host::Mode;
+use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::{LoadError, LoaderSettings};
 use aegis_actors::tree::{self, RunError, RunSettings};
 use anyhow::Result;
@@ -61,6 +61,7 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
             mode: if args.observe { Mode::Observe } else { Mode::Enforce },
             ring_bytes: args.ringbuf_bytes,
             survival_cgroups: Some(args.survival_cgroup.clone()),
+            test: TestSettings::default(),
         },
         socket: common.socket.clone(),
     };

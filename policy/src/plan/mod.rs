@@ -34,6 +34,16 @@ pub struct Rule {
     objects: Vec<Object>,
 }
 
+/// What a rule does about the directories and links on the way to its paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Anchors {
+    /// Keeps them where they are.
+    #[default]
+    Hold,
+    /// Lets them move, and is pending until the paths have been resolved again.
+    Follow,
+}
+
 /// How much a match matters to those who look at it. Changes no decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[repr(u8)]
@@ -146,6 +156,12 @@ impl Rule {
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// What happens when something on the way to a path moves.
+    #[must_use]
+    pub fn anchors(&self) -> Anchors {
+        Anchors::Hold
     }
 
     /// How much a match matters.

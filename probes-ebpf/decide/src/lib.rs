@@ -37,6 +37,8 @@ pub struct Answer {
     pub verdict: Verdict,
     /// Why.
     pub reason: Reason,
+    /// Whether the operation, once done, changes what a rule's path stands for.
+    pub notice: bool,
 }
 
 /// A table that can be missing.
@@ -70,6 +72,10 @@ pub trait Tables {
     fn survives(&self, object: &ObjectKey, operations: Operations) -> bool;
     /// Whether the subject is in an exempt cgroup.
     fn is_exempt(&self) -> bool;
+    /// The error that the decision shall meet wherever it could: a number of `enum aegis_force` in `request.h`.
+    fn forced(&self) -> u32 {
+        0
+    }
 }
 
 /// `struct aegis_request` of `request.h`.
@@ -79,6 +85,7 @@ struct RawRequest {
     parent: ObjectKey,
     operations: u32,
     hook: u32,
+    is_twin: u64,
     side: *const c_void,
     mount: *const c_void,
     up: *const c_void,
@@ -95,6 +102,7 @@ struct RawAnswer {
     signal: u8,
     self_check: u8,
     token: u32,
+    notice: u32,
 }
 
 /// What `side` points to.
@@ -117,6 +125,7 @@ pub fn decide(tables: &dyn Tables, request: &Request<'_>) -> Answer {
         parent: request.name.map(|(parent, _)| parent).unwrap_or_default(),
         operations: request.operations.bits(),
         hook: u32::from(request.hook as u8),
+        is_twin: 0,
         side: (&raw const side).cast(),
         mount: std::ptr::null(),
         up: std::ptr::null(),
@@ -131,6 +140,7 @@ pub fn decide(tables: &dyn Tables, request: &Request<'_>) -> Answer {
         // The C code writes no other values; if it did, the strictest is the right one to take it for.
         verdict: Verdict::from_byte(answer.verdict).unwrap_or(Verdict::Deny),
         reason: Reason::from_byte(answer.reason).unwrap_or(Reason::TableMissing),
+        notice: answer.notice != 0,
     }
 }
 
@@ -226,4 +236,10 @@ extern "C" fn aegis_host_survivor(request: *const RawRequest) -> c_int {
 extern "C" fn aegis_host_exempt(this: *const c_void) -> c_int {
     // SAFETY: see above.
     c_int::from(unsafe { side(this) }.tables.is_exempt())
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn aegis_host_forced(this: *const c_void) -> u32 {
+    // SAFETY: see above.
+    unsafe { side(this) }.tables.forced()
 }

@@ -29,8 +29,9 @@ enum Call {
     Object(u64, Say),
     Inode(u64, Say),
     Slot(u64, &'static [u8], Say),
+    Anchor(u64, Anchor, Say),
+    Missing(u64, &'static [u8], Anchor, Say),
     Exempt(u64),
-    SelfCheck(u64),
 }
 
 impl Call {
@@ -46,7 +47,10 @@ impl Call {
                 builder.exempt(cgroup);
                 Ok(())
             }
-            Self::SelfCheck(ino) => builder.self_check(key(ino, 1)),
+            Self::Anchor(ino, anchor, say) => builder.anchor(key(ino, 1), anchor, say),
+            Self::Missing(parent, name, anchor, say) => {
+                builder.missing(slot_key(key(parent, 1), name), anchor, say)
+            }
         }
     }
 }
@@ -58,6 +62,7 @@ fn header() -> Header {
         mode: Mode::Enforce,
         plan_digest: [9; 32],
         rules: vec!["first".to_owned(), "second".to_owned()],
+        pending: BTreeSet::from([1]),
         built_at_ns: 77,
     }
 }
@@ -75,12 +80,12 @@ fn built(calls: &[Call]) -> Tables {
 /// What a row says.
 type Plain = (Operations, u32, Mode);
 
-/// The rows of the one entry that has any.
+/// The rows of the one entry that has any, beside that of the self-check.
 fn rows_of(calls: &[Call]) -> Vec<Plain> {
     let plain = |row: &Row| {
         (Operations::from_bits_retain(row.operations), row.rule, Mode::from_byte(row.mode).unwrap())
     };
-    built(calls).rows.iter().map(plain).collect()
+    built(calls).rows.iter().filter(|row| row.flags & ROW_SELF_CHECK == 0).map(plain).collect()
 }
 
 #[test]
@@ -113,15 +118,17 @@ fn rows_of_one_object_are_joined() {
 #[test]
 fn an_object_never_has_too_many_rows() {
     let operations: Vec<Operations> = Operations::all().iter().collect();
-    let mut calls = vec![Call::SelfCheck(1), Call::Slot(1, b"name", say(999, READ, Mode::Enforce))];
+    let mut calls = vec![Call::Slot(1, b"name", say(999, READ, Mode::Enforce))];
     for (rule, operation) in (0..).zip(operations.iter().cycle()).take(1_000) {
         let mode = if rule % 3 == 0 { Mode::Enforce } else { Mode::Observe };
         calls.push(Call::Object(1, say(rule, *operation, mode)));
         calls.push(Call::Inode(1, say(rule, *operation, mode)));
+        calls.push(Call::Anchor(1, Anchor::Hold, say(rule, *operation, mode)));
+        calls.push(Call::Anchor(1, Anchor::Follow, say(rule, *operation, mode)));
     }
     let tables = built(&calls);
     let most = tables.objects.iter().map(|(_, entry)| entry.row_count).max();
-    assert_eq!(most, Some(1 + 2 * u16::try_from(operations.len()).unwrap()));
+    assert_eq!(most, Some(2 + 2 * u16::try_from(operations.len()).unwrap()));
     assert!(most <= Some(MAX_ROWS));
 }
 
@@ -134,10 +141,10 @@ fn equal_rulesets_are_stored_once() {
         .chain([Call::Slot(1, b"name", say(0, READ, Mode::Enforce))])
         .collect();
     let tables = built(&calls);
-    // That of the objects has two rows, that of the slot one.
-    assert_eq!((tables.objects.len(), tables.slots.len(), tables.rows.len()), (100, 1, 3));
+    // That of the objects has two rows, those of the slot and of the self-check one each.
+    assert_eq!((tables.objects.len(), tables.slots.len(), tables.rows.len()), (101, 1, 4));
     let first: BTreeSet<u32> = tables.objects.iter().map(|(_, entry)| entry.first_row).collect();
-    assert_eq!(first.len(), 1);
+    assert_eq!(first.len(), 2);
 }
 
 type Add = fn(&mut Builder, ObjectKey, Say) -> Result<(), Error>;
@@ -148,7 +155,7 @@ fn one_number_is_one_inode() {
     let adds: [(&str, Add); 3] = [
         ("object", |builder, key, say| builder.object(key, say)),
         ("directory", |builder, key, say| builder.slot(slot_key(key, b"name"), say)),
-        ("self-check", |builder, key, _| builder.self_check(key)),
+        ("anchor", |builder, key, say| builder.anchor(key, Anchor::Hold, say)),
     ];
     for (first, add) in adds {
         for (second, add_again) in adds {
@@ -172,13 +179,19 @@ fn the_description_counts_and_names() {
         Call::Slot(2, b"name", say(1, WRITE, Mode::Observe)),
         Call::Exempt(40),
         Call::Exempt(40),
-        Call::SelfCheck(9),
     ];
     let info = *built(&calls).info();
     let counts = (info.rules, info.objects, info.slots, info.rows, info.exempt);
     assert_eq!(counts, (2, 3, 1, 3, 1), "rules, objects, slots, rows, exempt");
     // The self-check concerns nobody else, so it must not make anybody's request undecidable.
-    assert_eq!((info.operations, info.enforced_operations), ((READ | WRITE).bits(), READ.bits()));
+    let looked_at = READ | WRITE | Operations::ON_NAMES;
+    assert_eq!((info.operations, info.enforced_operations), (looked_at.bits(), READ.bits()));
+    assert_eq!((info.pending, built(&calls).rules[1].flags), (1, RULE_PENDING));
+    assert_eq!(
+        built(&calls[..1]).info().operations,
+        READ.bits(),
+        "names are looked at where there are slots"
+    );
     assert_eq!((info.flags, info.mode, info.generation), (GENERATION_HAS_SLOTS, 1, 0));
     assert_eq!((info.serial, info.built_at_ns, info.plan_digest), (5, 77, [9; 32]));
     assert_eq!(unpadded(&info.policy), "test");
@@ -251,7 +264,7 @@ fn a_stamp_is_on_everything() {
     let exempt = tables.exempt.iter().map(|(_, exempt)| exempt.generation);
     let all: Vec<u32> =
         entries.chain(slots).chain(rows).chain(exempt).chain([tables.info.generation]).collect();
-    assert_eq!(all, [GENERATION; 7]);
+    assert_eq!(all, [GENERATION; 9]);
 }
 
 /// Built tables as the decision function reads them.
@@ -303,6 +316,10 @@ fn any_say() -> impl Strategy<Value = Say> {
         .prop_map(|(rule, operations, mode)| say(rule, operations, mode))
 }
 
+fn anchor() -> impl Strategy<Value = Anchor> {
+    prop::sample::select(vec![Anchor::Hold, Anchor::Follow])
+}
+
 fn call() -> impl Strategy<Value = Call> {
     prop_oneof![
         4 => (1..4_u64, any_say()).prop_map(|(ino, say)| Call::Object(ino, say)),
@@ -310,7 +327,9 @@ fn call() -> impl Strategy<Value = Call> {
         4 => (1..4_u64, prop::sample::select(&NAMES[..]), any_say())
             .prop_map(|(parent, name, say)| Call::Slot(parent, name, say)),
         1 => (1..4_u64).prop_map(Call::Exempt),
-        1 => (1..4_u64).prop_map(Call::SelfCheck),
+        1 => (1..4_u64, anchor(), any_say()).prop_map(|(ino, anchor, say)| Call::Anchor(ino, anchor, say)),
+        1 => (1..4_u64, prop::sample::select(&NAMES[..]), anchor(), any_say())
+            .prop_map(|(parent, name, anchor, say)| Call::Missing(parent, name, anchor, say)),
     ]
 }
 
@@ -327,28 +346,37 @@ fn request() -> impl Strategy<Value = Request<'static>> {
     )
 }
 
-/// What was said, without tables: of all that concerns the request, the strongest.
+/// What was said, without tables: of all that concerns the request, the strongest. Of what one rule says in several
+/// ways, the object comes before the name, and each before what only keeps the way to another file.
 fn meaning(calls: &[Call], request: &Request<'_>) -> Answer {
+    let on_object = |ino| key(ino, 1) == request.object;
+    let on_name = |parent, name| request.name == Some((key(parent, 1), name));
+    let held = |anchor, say, operations| (anchor == Anchor::Hold).then_some(Say { operations, ..say });
     let concerning = |call: &Call| match *call {
-        Call::Object(ino, say) => (key(ino, 1) == request.object).then_some((say, Reason::Object)),
-        Call::Inode(ino, say) => (ino == request.object.ino).then_some((say, Reason::Object)),
-        Call::Slot(parent, name, say) => {
-            (request.name == Some((key(parent, 1), name))).then_some((say, Reason::Slot))
+        Call::Object(ino, say) => on_object(ino).then_some((say, 0, Reason::Object)),
+        Call::Inode(ino, say) => (ino == request.object.ino).then_some((say, 0, Reason::Object)),
+        Call::Anchor(ino, anchor, say) if on_object(ino) => {
+            held(anchor, say, Operations::RENAME | Operations::UNLINK).map(|say| (say, 1, Reason::Anchor))
         }
-        Call::Exempt(_) | Call::SelfCheck(_) => None,
+        Call::Slot(parent, name, say) => on_name(parent, name).then_some((say, 2, Reason::Slot)),
+        Call::Missing(parent, name, anchor, say) if on_name(parent, name) => {
+            held(anchor, say, Operations::MAKING).map(|say| (say, 3, Reason::Anchor))
+        }
+        Call::Anchor(..) | Call::Missing(..) | Call::Exempt(_) => None,
     };
     let said = calls.iter().filter_map(concerning);
-    let said = said.filter(|(say, _)| say.operations.intersects(request.operations));
-    let strength = |(say, reason): (Say, Reason)| {
+    let said = said.filter(|(say, ..)| say.operations.intersects(request.operations));
+    let strength = |(say, order, reason): (Say, u8, Reason)| {
         let verdict = if say.mode == Mode::Enforce { Verdict::Deny } else { Verdict::Audit };
-        (verdict, Reverse(say.rule), Reverse(reason))
+        (verdict, Reverse(say.rule), Reverse(order), reason)
     };
-    let (verdict, Reverse(rule), Reverse(reason)) = said.map(strength).max().unwrap_or((
+    let (verdict, Reverse(rule), _, reason) = said.map(strength).max().unwrap_or((
         Verdict::Allow,
         Reverse(aegis_kernel_abi::RULE_NONE),
-        Reverse(Reason::None),
+        Reverse(0),
+        Reason::None,
     ));
-    Answer { generation: GENERATION, rule, verdict, reason }
+    Answer { generation: GENERATION, rule, verdict, reason, notice: false }
 }
 
 proptest! {
@@ -389,6 +417,7 @@ proptest! {
     #[test]
     fn decisions_are_what_was_said(calls in prop::collection::vec(call(), 0..24), request in request()) {
         let tables = Loaded(built(&calls).stamped(GENERATION));
-        prop_assert_eq!(decide(&tables, &request), meaning(&calls, &request));
+        let decided = Answer { notice: false, ..decide(&tables, &request) };
+        prop_assert_eq!(decided, meaning(&calls, &request));
     }
 }

@@ -1,6 +1,7 @@
 //! The decision of the probes, on the host.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may")]
 
+mod anchors;
 mod model;
 mod name_hash;
 mod rules;

@@ -1,8 +1,8 @@
 //! Random rules and requests, decided by the probes' function and by a model of what rules mean; and the same
 //! with broken tables.
 
-use crate::world::{DIRECTORY, GENERATION, On, Rule, World, answer, number, unconcerned};
-use aegis_decide::{Answer, Request, Table, decide};
+use crate::world::{DIRECTORY, GENERATION, On, Rule, World, answer, decide, number, unconcerned};
+use aegis_decide::{Answer, Request, Table};
 use aegis_kernel_abi::{Hook, MAX_ROWS, Mode, ObjectKey, Operations, Reason, Verdict};
 use proptest::prelude::*;
 use std::cmp::Reverse;

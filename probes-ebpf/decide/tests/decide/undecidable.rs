@@ -90,6 +90,36 @@ fn not_denied_if_no_enforcing_rule_could_match() {
     }
 }
 
+/// Each error branch of the decision by its number in `enum aegis_force`, and whether the object was weighed before.
+const FORCED: [(u32, Reason, bool); 11] = [
+    (1, Reason::TableMissing, false),
+    (2, Reason::MixedGenerations, false),
+    (3, Reason::TableMissing, false),
+    (4, Reason::MixedGenerations, false),
+    (5, Reason::TooManyRows, false),
+    (6, Reason::TableMissing, false),
+    (7, Reason::TableMissing, false),
+    (8, Reason::MixedGenerations, false),
+    (9, Reason::MixedGenerations, true),
+    (10, Reason::TableMissing, true),
+    (11, Reason::NameUnreadable, true),
+];
+
+#[test]
+fn every_error_can_be_forced() {
+    for (number, reason, is_late) in FORCED {
+        let forced = |world: &mut World| world.forced = number;
+        let enforcing = World::armed(&[both_ways(Mode::Enforce)]).with(forced);
+        check(&format!("error {number}"), &enforcing, &REQUEST, answer(Verdict::Deny, RULE_NONE, reason));
+        let observing = World::armed(&[both_ways(Mode::Observe)]).with(forced);
+        let (verdict, rule) = if is_late { (Verdict::Audit, 0) } else { (Verdict::Allow, RULE_NONE) };
+        check(&format!("error {number}, observing"), &observing, &REQUEST, answer(verdict, rule, reason));
+    }
+    let last = FORCED.len() as u32;
+    let beyond = World::armed(&[both_ways(Mode::Enforce)]).with(|world| world.forced = last + 1);
+    check("there are no more", &beyond, &REQUEST, answer(Verdict::Deny, 0, Reason::Object));
+}
+
 #[test]
 fn names_that_cannot_be_read() {
     let long = [b'a'; 256];

@@ -69,6 +69,8 @@ pub(crate) struct World {
     /// Operations that the survival list lets through.
     pub(crate) survives: Operations,
     pub(crate) exempt: bool,
+    /// The error that is met wherever it could be.
+    pub(crate) forced: u32,
 }
 
 impl World {
@@ -132,6 +134,7 @@ impl World {
             missing: Vec::new(),
             survives: Operations::empty(),
             exempt: false,
+            forced: 0,
         }
     }
 
@@ -208,6 +211,10 @@ impl Tables for World {
     fn is_exempt(&self) -> bool {
         self.exempt
     }
+
+    fn forced(&self) -> u32 {
+        self.forced
+    }
 }
 
 /// Opening [`FILE`] by its name for reading.
@@ -219,7 +226,7 @@ pub(crate) const REQUEST: Request<'static> = Request {
 };
 
 pub(crate) fn answer(verdict: Verdict, rule: u32, reason: Reason) -> Answer {
-    Answer { generation: GENERATION, rule, verdict, reason }
+    Answer { generation: GENERATION, rule, verdict, reason, notice: false }
 }
 
 /// The answer to what no rule concerns.
@@ -227,6 +234,11 @@ pub(crate) fn unconcerned() -> Answer {
     answer(Verdict::Allow, RULE_NONE, Reason::None)
 }
 
+/// What is decided; whether something moves is another matter.
+pub(crate) fn decide(world: &World, request: &Request<'_>) -> Answer {
+    Answer { notice: false, ..aegis_decide::decide(world, request) }
+}
+
 pub(crate) fn check(what: &str, world: &World, request: &Request<'_>, expected: Answer) {
-    assert_eq!(aegis_decide::decide(world, request), expected, "{what}");
+    assert_eq!(decide(world, request), expected, "{what}");
 }

@@ -1,15 +1,20 @@
-// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/*
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
  * The probes on files and programs.
  *
  * file_open            open in all its ways, exec's own opening included; for an overlay also the real file
  * mmap_file            mapping a file as executable memory
  * file_mprotect        making an existing mapping of a file executable
+ * path_truncate        truncate by path; up to 6.1 also by a descriptor, and opening with O_TRUNC
+ * file_truncate        those two from 6.2 on
  * bprm_check_security  starting a program, a script, an interpreter
  *
  * What was opened or mapped before the probes were armed goes on working. A program earlier in the chain that
  * denies ends the chain, so the previous return value that each hook is passed is always 0 here.
  */
+#ifndef AEGIS_FILE_HOOKS_H
+#define AEGIS_FILE_HOOKS_H
+
 #include "file.h"
 
 /* The bits that say the same in a file's mode and in operations. */
@@ -24,7 +29,7 @@ static __always_inline uint32_t opening(uint32_t flags, uint32_t mode)
 	if (flags & F_FLAGS_EXEC)
 		return AEGIS_OPERATION_EXEC;
 	if (flags & O_TRUNC)
-		operations |= AEGIS_OPERATION_WRITE;
+		operations |= AEGIS_OPERATION_WRITE | AEGIS_OPERATION_TRUNCATE;
 	/* Access mode 3 opens a device for ioctl alone and asks for both rights: so do we. */
 	return operations ?: AEGIS_OPERATION_READ | AEGIS_OPERATION_WRITE;
 }
@@ -137,8 +142,32 @@ int aegis_file_mprotect(uint64_t *ctx)
 	return 0;
 }
 
+SEC("lsm/path_truncate")
+int aegis_path_truncate(uint64_t *ctx)
+{
+	const struct path *path = (const struct path *)ctx[0];
+	const struct dentry *dentry = READ(path, dentry);
+
+	/* deny: a rule, or an error that a rule could have met */
+	if (inode_denied(READ(dentry, d_inode), dentry, READ(path, mnt), AEGIS_OPERATION_TRUNCATE,
+			 AEGIS_HOOK_PATH_TRUNCATE))
+		return -EPERM;
+	/* allow: no rule speaks against it */
+	return 0;
+}
+
+SEC("lsm/file_truncate")
+int aegis_file_truncate(uint64_t *ctx)
+{
+	/* deny: a rule, or an error that a rule could have met */
+	if (file_denied((const struct file *)ctx[0], AEGIS_OPERATION_TRUNCATE, AEGIS_HOOK_FILE_TRUNCATE))
+		return -EPERM;
+	/* allow: no rule speaks against it */
+	return 0;
+}
+
 SEC("lsm/bprm_check_security")
-int aegis_bprm_check(uint64_t *ctx)
+int aegis_bprm_check_security(uint64_t *ctx)
 {
 	const struct linux_binprm *program = (const struct linux_binprm *)ctx[0];
 
@@ -149,4 +178,4 @@ int aegis_bprm_check(uint64_t *ctx)
 	return 0;
 }
 
-char LICENSE[] SEC("license") = "GPL";
+#endif

@@ -1,0 +1,103 @@
+//! The thread that waits for changes.
+
+use super::state::Schedule;
+use crate::tree::Daemon;
+use aegis_probes::NoticeRing;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The mounts of our namespace; the kernel signals an exceptional condition when they change.
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+/// How long the thread sleeps at most before it looks whether it shall stop.
+const LOOK_UP: Duration = Duration::from_millis(200);
+
+/// The running watcher; dropping it ends it.
+#[derive(Debug)]
+pub struct PathWatcher {
+    thread: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Starts watching.
+///
+/// # Errors
+/// If no thread can be started, or the mounts cannot be read.
+pub fn spawn(notices: NoticeRing, daemon: Arc<Daemon>) -> io::Result<PathWatcher> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let mut work = Work {
+        notices,
+        mounts: File::open(MOUNTS)?,
+        daemon,
+        schedule: Schedule::default(),
+        began: Instant::now(),
+    };
+    let thread = std::thread::Builder::new().name("path_watcher".to_owned()).spawn(move || {
+        while !stopped.load(Ordering::Acquire) {
+            work.wait();
+            work.look_if_due();
+        }
+    })?;
+    Ok(PathWatcher { thread: Some(thread), stop })
+}
+
+impl Drop for PathWatcher {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!(
+                "the watcher of paths panicked; rules on names that got other files wait for an apply"
+            );
+        }
+    }
+}
+
+struct Work {
+    notices: NoticeRing,
+    mounts: File,
+    daemon: Arc<Daemon>,
+    schedule: Schedule,
+    began: Instant,
+}
+
+impl Work {
+    fn wait(&mut self) {
+        let until_due = self.schedule.next().map(|due| due.saturating_sub(self.began.elapsed()));
+        let patience = until_due.map_or(LOOK_UP, |due| due.min(LOOK_UP));
+        let (notices, mounts) = (self.notices.as_fd(), self.mounts.as_fd());
+        let mut ready = [PollFd::new(&notices, PollFlags::IN), PollFd::new(&mounts, PollFlags::PRI)];
+        let patience = Timespec {
+            tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: patience.subsec_nanos().into(),
+        };
+        // An error here (EINTR) only means looking earlier.
+        let _ = poll(&mut ready, Some(&patience));
+        let is_mounted = ready[1].revents().intersects(PollFlags::PRI | PollFlags::ERR);
+        if self.notices.take_all().is_some() {
+            self.schedule.changed(self.began.elapsed());
+        }
+        // Mounting makes no notice. Only a rule that waits for a file system has something to gain from it.
+        if is_mounted && self.daemon.loader().pending().is_ok_and(|pending| !pending.is_empty()) {
+            self.schedule.changed(self.began.elapsed());
+        }
+    }
+
+    fn look_if_due(&mut self) {
+        let start = self.began.elapsed();
+        if self.schedule.next().is_none_or(|due| due > start) {
+            return;
+        }
+        self.daemon.resolve_again();
+        let end = self.began.elapsed();
+        self.schedule.looked(end, end.saturating_sub(start));
+    }
+}
