@@ -202,6 +202,9 @@ pub(crate) fn record_applied(journal: &Journal, reply: &ApplyReply) {
         mode = generation.mode,
         "{what}"
     );
+    for pending in &reply.pending {
+        tracing::warn!(rule = pending.rule, paths = ?pending.paths, "pending: without effect there until it is resolved");
+    }
     journal.push(&lifecycle(unix_ns(), what, generation.generation, &generation.policy));
 }
 

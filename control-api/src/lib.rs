@@ -8,7 +8,7 @@ mod record;
 mod status;
 
 pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record};
-pub use status::{ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Posture, Status};
+pub use status::{ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status};
 
 use serde::{Deserialize, Serialize};
 

@@ -131,6 +131,19 @@ pub struct Status {
     pub counts: Counts,
     /// Rules that are without effect on some path until it can be resolved.
     pub pending: Vec<crate::PendingRule>,
+    /// What it costs.
+    pub memory: Memory,
+}
+
+/// Memory that is used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Bytes of kernel memory in the tables of both banks.
+    pub tables_bytes: u64,
+    /// Bytes of the daemon that are in memory now; none without a daemon.
+    pub resident_bytes: Option<u64>,
+    /// The most there ever were.
+    pub peak_bytes: Option<u64>,
 }
 
 /// The daemon.

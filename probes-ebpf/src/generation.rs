@@ -231,6 +231,21 @@ impl Generations {
         Ok(pending.map(|rule| crate::tables::unpadded(&rule.id)).collect())
     }
 
+    /// Bytes of kernel memory in the tables of both banks, as the kernel reckons them.
+    ///
+    /// # Errors
+    /// If a table cannot be looked at.
+    pub fn memory(&self) -> Result<u64, Error> {
+        let tables = [&self.objects, &self.slots, &self.rows, &self.rules, &self.exempt, &self.infos];
+        let mut sum = 0;
+        for (table, bank) in tables.iter().flat_map(|table| (0..BANKS).map(move |bank| (table, bank))) {
+            if let Some(inner) = table.inner(bank)? {
+                sum += sys::map_memory(inner.as_fd()).map_err(call("look at", table.name))?;
+            }
+        }
+        Ok(sum)
+    }
+
     fn rules(&self, generation: u32) -> Result<Vec<RuleInfo>, Error> {
         let Some(info) = self.info(generation)? else { return Ok(Vec::new()) };
         let mut rules = all::<u32, RuleInfo>(&self.rules, generation % BANKS)?;

@@ -317,3 +317,10 @@ pub(crate) fn iterate_thread(program: BorrowedFd<'_>, thread: u32) -> io::Result
     // SAFETY: no pointers in this command.
     unsafe { bpf_fd(bpf_cmd::BPF_ITER_CREATE, &mut attr) }.map(std::fs::File::from)
 }
+
+/// Bytes of kernel memory that a map takes, as the kernel tells them beside the descriptor.
+pub(crate) fn map_memory(map: BorrowedFd<'_>) -> io::Result<u64> {
+    let told = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", map.as_raw_fd()))?;
+    let bytes = told.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok());
+    bytes.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}

@@ -4,21 +4,39 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod daemon;
+mod forced;
+mod large;
 mod life;
 mod names;
+mod no_window;
 mod policies;
 
+use aegis_actors::host::{HELPER_ARGUMENT, RAN_ARGUMENT, helper_main};
 use libtest_mimic::{Arguments, Trial};
 
 /// Set where anything may be armed.
 const ALLOWED: &str = "AEGIS_VM";
 
 fn main() {
+    // Tests that load probes by themselves start this program as the helper of the self-check.
+    match std::env::args().nth(1).as_deref() {
+        Some(HELPER_ARGUMENT) => return helper_main().expect("the helper of the self-check"),
+        Some(RAN_ARGUMENT) => return println!("0"),
+        _ => {}
+    }
     let arguments = Arguments::from_args();
-    let trials: Vec<Trial> = [life::trials(), daemon::trials(), names::trials(), policies::trials()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let trials: Vec<Trial> = [
+        life::trials(),
+        daemon::trials(),
+        names::trials(),
+        forced::trials(),
+        no_window::trials(),
+        large::trials(),
+        policies::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if std::env::var_os(ALLOWED).is_some() {
         libtest_mimic::run(&arguments, trials).exit();
     }

@@ -16,10 +16,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     let all = Kind::ALL.into_iter().flat_map(|kind| ROWS.iter().map(move |row| (kind, row)));
     // Overlays of 6.1 know no files without a name.
     let known = |(kind, row): &(Kind, &Row)| *kind != Kind::Overlay || row.name != "link-of-a-nameless-file";
-    all.filter(known).map(|(kind, row)| {
-        Trial::test(format!("names::{}::{}", kind.name(), row.name), move || check_row(kind, row))
-    })
-    .collect()
+    all.filter(known)
+        .map(|(kind, row)| {
+            Trial::test(format!("names::{}::{}", kind.name(), row.name), move || check_row(kind, row))
+        })
+        .collect()
 }
 
 /// What was seen of one row.

@@ -8,3 +8,9 @@ pub mod names;
 pub mod outcome;
 pub mod place;
 pub mod ways;
+
+/// Whether the long form of a proof is wanted.
+#[must_use]
+pub fn long() -> bool {
+    std::env::var_os("AEGIS_LONG").is_some()
+}

@@ -5,8 +5,8 @@ use crate::loader::Loader;
 use crate::ringbuf_reader::Journal;
 use crate::tree::Daemon;
 use aegis_control_api::{
-    API_VERSION, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest, GapRecord, PolicyReply,
-    ROOT_HEADER, Record, Refusal, RefusalKind, Status, paths,
+    API_VERSION, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest, GapRecord, Memory,
+    PolicyReply, ROOT_HEADER, Record, Refusal, RefusalKind, Status, paths,
 };
 use aegis_policy::{Plan, Source};
 use axum::body::{Body, Bytes};
@@ -189,7 +189,18 @@ fn read_status(loader: &Loader) -> Result<Status, crate::loader::LoadError> {
         links: loader.links()?,
         counts: loader.counts()?,
         pending: loader.pending()?,
+        memory: own_memory(loader.tables_memory()?),
     })
+}
+
+/// What the kernel says of our memory; it is left out where `/proc` is not mounted.
+fn own_memory(tables_bytes: u64) -> Memory {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bytes = |key: &str| {
+        let value = status.lines().find_map(|line| line.strip_prefix(key))?;
+        value.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+    };
+    Memory { tables_bytes, resident_bytes: bytes("VmRSS:"), peak_bytes: bytes("VmHWM:") }
 }
 
 async fn policy(

@@ -3,7 +3,7 @@
 use super::run::{Loader, LoaderSettings, counts, link_status};
 use super::state::generation_status;
 use super::{LoadError, step};
-use aegis_control_api::{API_VERSION, DetachReply, PolicyReply, Status};
+use aegis_control_api::{API_VERSION, DetachReply, Memory, PolicyReply, Status};
 use aegis_kernel_abi::Mode;
 use aegis_probes::{Error, EventRing, PinDir, TestSettings, inspect, take_down};
 use std::path::Path;
@@ -42,6 +42,7 @@ pub fn status_from_pins(root: &Path) -> Result<Status, LoadError> {
         links: found.links.iter().map(link_status).collect(),
         counts: counts(&found.counters),
         pending: loader.pending()?,
+        memory: Memory { tables_bytes: loader.tables_memory()?, ..Memory::default() },
     })
 }
 

@@ -363,6 +363,14 @@ impl Loader {
         self.probes.counters().map(|counters| counts(&counters)).map_err(step("read counters"))
     }
 
+    /// Bytes of kernel memory in the tables.
+    ///
+    /// # Errors
+    /// If a table cannot be looked at.
+    pub fn tables_memory(&self) -> Result<u64, LoadError> {
+        self.probes.generations().memory().map_err(step("look at the tables"))
+    }
+
     /// Takes everything down.
     ///
     /// # Errors

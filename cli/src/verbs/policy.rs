@@ -119,6 +119,13 @@ fn applied(common: &Common, reply: &ApplyReply) -> Result<()> {
         generation.objects,
         generation.slots
     ));
+    for pending in &reply.pending {
+        output::note(&format!(
+            "rule {} is pending: {} cannot be resolved yet; until then it is without effect there",
+            pending.rule,
+            pending.paths.join(", ")
+        ));
+    }
     Ok(())
 }
 

@@ -59,6 +59,8 @@ fn print(status: &Status) {
             ),
         ),
     ];
+    let pending: Vec<&str> = status.pending.iter().map(|pending| pending.rule.as_str()).collect();
+    let rows = rows.into_iter().chain((!pending.is_empty()).then(|| ("pending", pending.join(", "))));
     output::table(["status", ""], rows.map(|(name, value)| [name.to_owned(), value]));
     let classes = status.classes.iter().map(|class| {
         [class.class.clone(), class.posture.word().to_owned(), class.why.clone().unwrap_or_default()]

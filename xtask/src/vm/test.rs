@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 const PROGRAM: &str = "/usr/bin/aegis-guest-tests";
 /// Long enough for every test on a slow machine; a hung one ends the run before CI does.
 const TIMEOUT: u64 = 900;
+/// The same for the long form.
+const LONG_TIMEOUT: u64 = 7_200;
+/// Tells the tests that the long form is wanted.
+const LONG: &str = "AEGIS_LONG";
 
 /// Options of `vm test`.
 #[derive(clap::Args)]
@@ -23,6 +27,9 @@ pub(crate) struct Args {
     /// Only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// The long form of the proofs that have one: more attempts, larger policies. Takes up to an hour for each kernel.
+    #[arg(long)]
+    long: bool,
     /// Run on this machine, whose kernel must load BPF LSM programs.
     #[arg(long)]
     native: bool,
@@ -31,7 +38,7 @@ pub(crate) struct Args {
 impl Args {
     /// Every test on every kernel.
     pub(crate) fn everywhere() -> Self {
-        Self { kernel: "all".to_owned(), filter: None, native: false }
+        Self { kernel: "all".to_owned(), filter: None, long: false, native: false }
     }
 }
 
@@ -64,12 +71,12 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
     options.extend(args.filter.clone());
     let mut rows = Vec::new();
     if args.native {
-        rows.push(timed("native", || native(&program, &options))?);
+        rows.push(timed("native", || native(&program, &options, args.long))?);
     } else {
         let added = [aegisbpf()?, Some(Added { from: program, to: PROGRAM.into() })];
         let added: Vec<Added> = added.into_iter().flatten().collect();
         let wanted = |place: &&Place| ["all", place.name].contains(&args.kernel.as_str());
-        rows = side_by_side(&PLACES.iter().filter(wanted).collect::<Vec<_>>(), &added, &options)?;
+        rows = side_by_side(&PLACES.iter().filter(wanted).collect::<Vec<_>>(), &added, &options, args.long)?;
     }
     Ok(summary(&rows))
 }
@@ -78,12 +85,12 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
 const AT_ONCE: usize = 2;
 
 /// Runs the tests at every place, as many machines at a time as there are processors for.
-fn side_by_side(places: &[&Place], added: &[Added], options: &[String]) -> Result<Vec<Row>> {
+fn side_by_side(places: &[&Place], added: &[Added], options: &[String], is_long: bool) -> Result<Vec<Row>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut rows = Vec::new();
         while let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
-            rows.push(timed(place.name, || in_guest(place, added, options))?);
+            rows.push(timed(place.name, || in_guest(place, added, options, is_long))?);
         }
         anyhow::Ok(rows)
     };
@@ -106,8 +113,11 @@ fn timed(place: &'static str, run: impl FnOnce() -> Result<Tally>) -> Result<Row
     Ok(Row { place, tally, time: start.elapsed() })
 }
 
-fn native(program: &Path, options: &[String]) -> Result<Tally> {
+fn native(program: &Path, options: &[String], is_long: bool) -> Result<Tally> {
     let mut command = Command::new(program);
+    if is_long {
+        command.env(LONG, "1");
+    }
     // What the guest's init says of its machine, the caller says here of this one: anything may be armed.
     let mut child = command
         .args(options)
@@ -122,9 +132,12 @@ fn native(program: &Path, options: &[String]) -> Result<Tally> {
     report::read(&tee.text(), "native", child.wait()?.success())
 }
 
-fn in_guest(place: &Place, added: &[Added], options: &[String]) -> Result<Tally> {
-    let settings = Settings { cmdline: place.cmdline.to_owned(), timeout: TIMEOUT, ..Settings::default() };
-    let command: Vec<String> = std::iter::once(PROGRAM.to_owned()).chain(options.iter().cloned()).collect();
+fn in_guest(place: &Place, added: &[Added], options: &[String], is_long: bool) -> Result<Tally> {
+    let timeout = if is_long { LONG_TIMEOUT } else { TIMEOUT };
+    let settings = Settings { cmdline: place.cmdline.to_owned(), timeout, ..Settings::default() };
+    let long = is_long.then(|| vec!["env".to_owned(), format!("{LONG}=1")]).unwrap_or_default();
+    let command: Vec<String> =
+        long.into_iter().chain([PROGRAM.to_owned()]).chain(options.iter().cloned()).collect();
     let job = Job { series: place.series, settings: &settings, added, command: &command, out: None };
     let tee = Tee::named(place.name);
     let ending = perform(&job, tee.clone(), io::stderr())?;

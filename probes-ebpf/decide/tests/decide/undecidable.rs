@@ -115,7 +115,7 @@ fn every_error_can_be_forced() {
         let (verdict, rule) = if is_late { (Verdict::Audit, 0) } else { (Verdict::Allow, RULE_NONE) };
         check(&format!("error {number}, observing"), &observing, &REQUEST, answer(verdict, rule, reason));
     }
-    let last = FORCED.len() as u32;
+    let last = u32::try_from(FORCED.len()).unwrap();
     let beyond = World::armed(&[both_ways(Mode::Enforce)]).with(|world| world.forced = last + 1);
     check("there are no more", &beyond, &REQUEST, answer(Verdict::Deny, 0, Reason::Object));
 }

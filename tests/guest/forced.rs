@@ -1,0 +1,109 @@
+//! Every error that a probe can meet, forced one after the other: the operation is denied, for that reason, and
+//! counted. What is only observed goes on.
+//!
+//! The probes are loaded by this process, as the command cannot set what only tests may.
+
+use aegis_actors::host::{Mode, TestSettings};
+use aegis_actors::loader::{Loader, LoaderSettings};
+use aegis_policy::{Plan, Source, compile};
+use aegis_tests::check::expect;
+use aegis_tests::outcome::{Outcome, of_command};
+use libtest_mimic::{Failed, Trial};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A forced error: its number in `enum aegis_force`, and what it is.
+struct Forced {
+    number: u32,
+    name: &'static str,
+}
+
+const FORCED: [Forced; 11] = [
+    Forced { number: 1, name: "description_missing" },
+    Forced { number: 2, name: "description_of_another_generation" },
+    Forced { number: 3, name: "objects_missing" },
+    Forced { number: 4, name: "entry_of_another_generation" },
+    Forced { number: 5, name: "too_many_rows" },
+    Forced { number: 6, name: "rows_missing" },
+    Forced { number: 7, name: "row_missing" },
+    Forced { number: 8, name: "row_of_another_generation" },
+    Forced { number: 9, name: "directory_of_another_generation" },
+    Forced { number: 10, name: "slots_missing" },
+    Forced { number: 11, name: "name_unreadable" },
+];
+
+/// All tests of this file.
+pub(crate) fn trials() -> Vec<Trial> {
+    let trial = |forced: &'static Forced| {
+        Trial::test(format!("forced::{}", forced.name), move || check_forced(forced.number))
+    };
+    FORCED.iter().map(trial).collect()
+}
+
+const DIRECTORY: &str = "/scratch/forced";
+
+/// What is denied, wherever the error is met: making directories. Nothing that the tests need depends on it.
+fn plan(mode: &str) -> Plan {
+    let text = format!(
+        "version = 3\nname = \"forced\"\nmode = \"{mode}\"\n[[rule]]\nid = \"made\"\non = [\"mkdir\"]\npath = \"{DIRECTORY}/made\"\n"
+    );
+    compile(&[Source { name: "forced.toml", text: &text }]).expect("a policy").plan
+}
+
+/// Probes that this test has armed, taken down in the end.
+struct Armed(Loader);
+
+impl Armed {
+    fn with(force: u32, mode: &str) -> Self {
+        let settings = LoaderSettings {
+            bpffs_root: PathBuf::from("/sys/fs/bpf/aegis-forced"),
+            mode: Mode::Enforce,
+            ring_bytes: 1 << 20,
+            // This process is on the list: it takes everything down again.
+            survival_cgroups: Some(Vec::new()),
+            test: TestSettings { force, pause: 0 },
+        };
+        let mut armed = Self(Loader::open(settings).expect("armed probes"));
+        armed.0.apply(&plan(mode)).expect("a policy in force");
+        armed
+    }
+
+    fn undecidable(&self) -> u64 {
+        self.0.counts().expect("counts").undecidable
+    }
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        self.0.detach().expect("everything taken down");
+    }
+}
+
+fn make(name: &str) -> Outcome {
+    of_command(Command::new("mkdir").arg(Path::new(DIRECTORY).join(name)))
+}
+
+fn check_forced(number: u32) -> Result<(), Failed> {
+    let _ = fs::remove_dir_all(DIRECTORY);
+    fs::create_dir_all(DIRECTORY).expect("a directory");
+    expect("before arming", make("before"), Outcome::Allowed)?;
+    let armed = Armed::with(number, "enforce");
+    let before = armed.undecidable();
+    // The name with the rule on it leads to every place where an error can be met.
+    expect("the protected name", make("made"), Outcome::Denied)?;
+    expect("counted", armed.undecidable() > before, true)?;
+    let before = armed.undecidable();
+    let other = make("other");
+    // A neighbour does not come to the rows of the name.
+    let meets = !(4..=8).contains(&number);
+    expect("another name", other, if meets { Outcome::Denied } else { Outcome::Allowed })?;
+    expect("counted again", armed.undecidable() > before, meets)?;
+    drop(armed);
+    let armed = Armed::with(number, "observe");
+    let before = armed.undecidable();
+    expect("only observed", make("made"), Outcome::Allowed)?;
+    expect("counted all the same", armed.undecidable() > before, true)?;
+    drop(armed);
+    expect("after detach", make("after"), Outcome::Allowed)
+}
