@@ -35,6 +35,8 @@ pub struct BlockRecord {
     pub verdict: String,
     /// Why: `object`, `slot` …
     pub reason: String,
+    /// Number of the signal that the process got with it; 0 is none.
+    pub signal: u8,
     /// The generation it was decided under.
     pub generation: u32,
     /// The rule's id; none if no single rule caused it, or the ids of that generation are gone.

@@ -7,9 +7,11 @@ mod daemon;
 mod forced;
 mod large;
 mod life;
+mod moves;
 mod names;
 mod no_window;
 mod policies;
+mod signals;
 
 use aegis_actors::host::{HELPER_ARGUMENT, RAN_ARGUMENT, helper_main};
 use libtest_mimic::{Arguments, Trial};

@@ -31,6 +31,7 @@ impl Origin {
             action: if verdict == Some(Verdict::Deny) { "BLOCK" } else { "AUDIT" }.to_owned(),
             verdict: verdict.map_or("unknown", Verdict::word).to_owned(),
             reason: Reason::from_byte(event.reason).map_or("unknown", Reason::word).to_owned(),
+            signal: event.signal,
             generation: event.generation,
             rule: rule_number.and_then(|rule| self.names.get(event.generation, rule)),
             rule_number,
