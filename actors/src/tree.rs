@@ -6,7 +6,7 @@ use crate::control::{Control, serve};
 use crate::loader::{LoadError, Loader, LoaderSettings};
 use crate::path_watcher;
 use crate::ringbuf_reader::{self, Journal, Line, Reader, Received, lifecycle};
-use aegis_control_api::ApplyReply;
+use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport};
 use aegis_policy::Plan;
 use crossbeam_channel::{Receiver, Sender};
 use std::io::Write;
@@ -24,6 +24,8 @@ pub struct RunSettings {
     pub loader: LoaderSettings,
     /// Where the control socket is.
     pub socket: PathBuf,
+    /// What is done about those who hold what the policy of the command line forbids.
+    pub holders: HolderAction,
 }
 
 /// Why the daemon ended before its time.
@@ -72,6 +74,8 @@ impl Daemon {
                     "names got other files: resolved again"
                 );
                 self.journal.push(&lifecycle(unix_ns(), "resolved", reply.generation.generation, ""));
+                let holders = self.loader().holders(HolderAction::Report);
+                warn_of_holders(&holders);
             }
             Ok(Some(_)) => {}
             Ok(None) => tracing::warn!(
@@ -114,7 +118,8 @@ pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
     let mut loader = Loader::open(settings.loader)?;
     let journal = Journal::default();
     announce(&loader, &journal);
-    let prepared = prepare(&mut loader, &journal, &settings.socket, &runtime, plan);
+    let prepared =
+        prepare(&mut loader, &journal, &settings.socket, &runtime, plan.map(|plan| (plan, settings.holders)));
     let (mut control, mut reader, printed) = prepared.inspect_err(|_| loader.give_up())?;
     let received = Arc::clone(&reader.received);
     let root = loader.root();
@@ -142,7 +147,7 @@ fn prepare(
     journal: &Journal,
     socket: &Path,
     runtime: &Runtime,
-    plan: Option<&Plan>,
+    plan: Option<(&Plan, HolderAction)>,
 ) -> Result<(Control, Reader, Printed), RunError> {
     let control = {
         let _entered = runtime.enter();
@@ -155,8 +160,9 @@ fn prepare(
     let (printer, printed) = printer().map_err(own("start the printer"))?;
     let reader = ringbuf_reader::spawn(ring, loader.names(), journal.clone(), Some(printer))
         .map_err(own("start the reader of the event ring"))?;
-    if let Some(plan) = plan {
-        record_applied(journal, &loader.apply(plan)?);
+    if let Some((plan, action)) = plan {
+        let reply = loader.apply(plan)?;
+        record_applied(journal, &ApplyReply { holders: loader.holders(action), ..reply });
     }
     Ok((control, reader, printed))
 }
@@ -206,6 +212,32 @@ pub(crate) fn record_applied(journal: &Journal, reply: &ApplyReply) {
         tracing::warn!(rule = pending.rule, paths = ?pending.paths, "pending: without effect there until it is resolved");
     }
     journal.push(&lifecycle(unix_ns(), what, generation.generation, &generation.policy));
+    warn_of_holders(&reply.holders);
+}
+
+/// Holders that are named in the log; all are in the reply.
+const LOGGED_HOLDERS: usize = 5;
+
+fn warn_of_holders(report: &HolderReport) {
+    if let Some(error) = &report.error {
+        tracing::error!(error, "who holds what the policy forbids is not fully known");
+    }
+    if report.found == 0 {
+        return;
+    }
+    let HolderReport { found, killed, left, .. } = report;
+    tracing::warn!(
+        found,
+        killed,
+        left,
+        "what was opened or mapped before the policy was in force goes on working"
+    );
+    for holder in report.listed.iter().take(LOGGED_HOLDERS) {
+        let operations = holder.operations.join(",");
+        let (rule, path) = (holder.rule.as_deref().unwrap_or(""), holder.path.as_deref().unwrap_or(""));
+        let Holder { pid, uid, comm, killed, .. } = holder;
+        tracing::warn!(pid, uid, comm, operations, rule, path, killed, "held");
+    }
 }
 
 /// Never gets a message; disconnected once the printer has written its last line.

@@ -4,9 +4,11 @@
 //! added; a field that is removed or changes its meaning makes a new version.
 #![forbid(unsafe_code)]
 
+mod holder;
 mod record;
 mod status;
 
+pub use holder::{Holder, HolderAction, HolderReport, Holding, LISTED_HOLDERS};
 pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record};
 pub use status::{ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status};
 
@@ -51,6 +53,9 @@ pub struct PolicySource {
 pub struct ApplyRequest {
     /// The files that make up the policy.
     pub sources: Vec<PolicySource>,
+    /// What is done about those who hold what the policy forbids.
+    #[serde(default)]
+    pub holders: HolderAction,
 }
 
 /// A policy is in force.
@@ -64,6 +69,9 @@ pub struct ApplyReply {
     pub changed: bool,
     /// What the compiler warned of, as text.
     pub warnings: Vec<String>,
+    /// Who held what the policy forbids when it had come into force.
+    #[serde(default)]
+    pub holders: HolderReport,
     /// Rules that are without effect on some path until it can be resolved.
     pub pending: Vec<PendingRule>,
 }

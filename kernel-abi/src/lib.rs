@@ -11,8 +11,10 @@
 
 mod access;
 mod event;
+mod holder;
 mod tables;
 
 pub use access::*;
 pub use event::{Counters, EVENT_DECISION, Event, EventError, FLAG_PATH_CUT, PATH_BYTES, PATH_DEPTH};
+pub use holder::{CGROUP_LEVELS, HELD_DESCRIPTOR, HELD_MAPPING, Held, Membership};
 pub use tables::*;

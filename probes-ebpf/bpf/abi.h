@@ -118,6 +118,12 @@
 
 #define AEGIS_FLAG_PATH_CUT 1
 
+#define AEGIS_HELD_DESCRIPTOR 1
+
+#define AEGIS_HELD_MAPPING 2
+
+#define AEGIS_CGROUP_LEVELS 32
+
 struct aegis_object_key {
   uint64_t ino;
   uint32_t dev;
@@ -271,6 +277,28 @@ struct aegis_process {
   uint32_t pid;
   uint32_t reserved;
   uint64_t start_time;
+};
+
+struct aegis_held {
+  struct aegis_object_key object;
+  struct aegis_object_key opened;
+  uint64_t start_time;
+  uint64_t first;
+  uint64_t end;
+  uint32_t pid;
+  uint32_t pid_here;
+  uint32_t tid;
+  uint32_t uid;
+  uint32_t kind;
+  uint32_t operations;
+  uint8_t comm[16];
+};
+
+struct aegis_membership {
+  uint64_t cgroup;
+  uint64_t start_time;
+  uint32_t pid;
+  uint32_t reserved;
 };
 
 struct aegis_counters {

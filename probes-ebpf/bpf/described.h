@@ -29,6 +29,8 @@ struct aegis_described {
 	struct aegis_notice notice;
 	struct aegis_resolved resolved;
 	struct aegis_process process;
+	struct aegis_held held;
+	struct aegis_membership membership;
 };
 
 static __attribute__((used)) void aegis_describe(const struct aegis_described *described)

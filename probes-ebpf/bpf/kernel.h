@@ -56,7 +56,12 @@ static long (*const bpf_loop)(uint32_t times, void *step, void *context, uint64_
 #define FMODE_WRITE 2
 /* Set in f_flags by the kernel alone when it opens a file to run it (__FMODE_EXEC, include/linux/fs.h). */
 #define F_FLAGS_EXEC 0x20
+/* Open for nothing: a mere place (O_PATH). */
+#define FMODE_PATH 0x4000
 #define PROT_EXEC 4
+#define VM_EXEC 0x4
+#define VM_SHARED 0x8
+#define VM_MAYWRITE 0x20
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -119,6 +124,9 @@ struct backing_file {
 };
 
 struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_end;
+	unsigned long vm_flags;
 	struct file *vm_file;
 };
 
@@ -143,8 +151,52 @@ struct nsproxy {
 	struct pid_namespace *pid_ns_for_children;
 };
 
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	uint32_t level;
+	struct upid numbers[];
+};
+
+struct kernfs_node {
+	uint64_t id;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+typedef struct {
+	uint32_t val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
+struct mm_struct;
+
 struct task_struct {
+	int pid;
 	int tgid;
+	struct mm_struct *mm;
+	struct pid *thread_pid;
+	const struct cred *real_cred;
+	char comm[16];
+	struct css_set *cgroups;
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	uint64_t start_boottime;

@@ -10,7 +10,7 @@
 
 /* Levels of the cgroup tree that are looked at, from the root. A cgroup below the last of them is not found to
  * be exempt or surviving by itself, but by what is above it: that errs towards deny. */
-#define CGROUP_LEVELS 32
+#define CGROUP_LEVELS AEGIS_CGROUP_LEVELS
 
 static __always_inline int survives(const struct aegis_survival_key *key, uint32_t operations)
 {

@@ -5,6 +5,7 @@
 //! again before every decision that might still read it has ended: updating a map of maps waits for that.
 
 use crate::error::{Error, call};
+use crate::guarded::Guarded;
 use crate::object::open_map;
 use crate::pins::PinDir;
 use crate::sys::{self, MapShape};
@@ -252,6 +253,14 @@ impl Generations {
         rules.sort_by_key(|(number, _)| *number);
         rules.truncate(info.rules as usize);
         Ok(rules.into_iter().map(|(_, rule)| rule).collect())
+    }
+
+    /// What the rules of a generation say of objects, as the kernel holds it.
+    ///
+    /// # Errors
+    /// If the tables cannot be read.
+    pub fn guarded(&self, generation: u32) -> Result<Guarded, Error> {
+        self.read_back(generation).map(Guarded::from)
     }
 
     fn read_back(&self, generation: u32) -> Result<Tables, Error> {

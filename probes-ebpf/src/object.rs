@@ -18,6 +18,7 @@ use zerocopy::IntoBytes;
 pub(crate) struct Aligned<T: ?Sized>(pub(crate) T);
 
 static LSM_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/lsm.bpf.o")));
+static HOLDERS_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/holders.bpf.o")));
 static RESOLVE_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/resolve.bpf.o")));
 
 /// The object with the deciding probes.
@@ -30,6 +31,12 @@ pub fn lsm_object() -> &'static [u8] {
 #[must_use]
 pub fn resolve_object() -> &'static [u8] {
     &RESOLVE_OBJECT.0
+}
+
+/// The object with the probes that tell who holds files.
+#[must_use]
+pub fn holders_object() -> &'static [u8] {
+    &HOLDERS_OBJECT.0
 }
 
 /// SHA-256 of the object with the deciding probes: which build of them this is.

@@ -3,6 +3,7 @@
 use crate::error::{Error, call, call_path};
 use crate::events::EventRing;
 use crate::generation::Generations;
+use crate::guarded::Survivors;
 use crate::inspect::{LinkInfo, link_info, sum_counters};
 use crate::notices::NoticeRing;
 use crate::object::{self, IDENTITY, open_map, read_identity};
@@ -190,6 +191,16 @@ impl Probes {
             sys::map_delete(map, stale).map_err(call("write", "survival"))?;
         }
         Ok(())
+    }
+
+    /// The survival list.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn survivors(&self) -> Result<Survivors, Error> {
+        let (keys, values) = sys::map_read_all::<SurvivalKey, Survival>(self.survival.as_fd(), SURVIVAL_READ)
+            .map_err(call("read", "survival"))?;
+        Ok(keys.into_iter().zip(values).collect())
     }
 
     /// Proves that our rule in `generation` denies, on each of `hooks`. The generation may be a staged one.

@@ -299,6 +299,12 @@ pub(crate) fn attach_lsm(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     unsafe { bpf_fd(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr) }
 }
 
+/// Runs an iterator program over all threads in our pid namespace and returns what the program wrote.
+pub(crate) fn iterate_all(program: BorrowedFd<'_>) -> io::Result<std::fs::File> {
+    // No thread has this id: the kernel takes it for no limit.
+    iterate_thread(program, 0)
+}
+
 /// Runs an iterator program over one thread (its id in our pid namespace) and returns what the program wrote.
 pub(crate) fn iterate_thread(program: BorrowedFd<'_>, thread: u32) -> io::Result<std::fs::File> {
     // union bpf_iter_link_info: { tid, pid, pid_fd }

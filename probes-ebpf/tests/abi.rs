@@ -5,8 +5,8 @@
 mod btf;
 
 use aegis_kernel_abi::{
-    Active, Counters, Entry, Event, Exempt, GenerationInfo, Identity, InodeNumber, Notice, ObjectKey,
-    Process, Proof, Resolved, Row, RuleInfo, SelfCheck, SlotKey, Survival, SurvivalKey,
+    Active, Counters, Entry, Event, Exempt, GenerationInfo, Held, Identity, InodeNumber, Membership, Notice,
+    ObjectKey, Process, Proof, Resolved, Row, RuleInfo, SelfCheck, SlotKey, Survival, SurvivalKey,
 };
 use btf::{Btf, Member, Struct};
 use std::mem::offset_of;
@@ -121,6 +121,11 @@ fn records() -> Vec<Layout> {
         layout!("aegis_notice", Notice { generation, hook, time_ns }),
         layout!("aegis_resolved", Resolved { descriptor, reserved, object }),
         layout!("aegis_process", Process { pid, reserved, start_time }),
+        layout!(
+            "aegis_held",
+            Held { object, opened, start_time, first, end, pid, pid_here, tid, uid, kind, operations, comm }
+        ),
+        layout!("aegis_membership", Membership { cgroup, start_time, pid, reserved }),
     ]
 }
 
@@ -144,6 +149,11 @@ fn deciding_probes_have_the_layouts() {
 #[test]
 fn resolving_probes_have_the_layouts() {
     check(aegis_probes::resolve_object());
+}
+
+#[test]
+fn looking_probes_have_the_layouts() {
+    check(aegis_probes::holders_object());
 }
 
 /// The list above is complete.

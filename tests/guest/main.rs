@@ -5,6 +5,7 @@
 
 mod daemon;
 mod forced;
+mod holders;
 mod large;
 mod life;
 mod moves;
@@ -35,6 +36,7 @@ fn main() {
         no_window::trials(),
         large::trials(),
         policies::trials(),
+        holders::trials(),
     ]
     .into_iter()
     .flatten()

@@ -62,6 +62,7 @@ fn abi_header(root: &Path) -> Result<String> {
         .with_src(root.join("kernel-abi/src/access.rs"))
         .with_src(root.join("kernel-abi/src/tables.rs"))
         .with_src(root.join("kernel-abi/src/event.rs"))
+        .with_src(root.join("kernel-abi/src/holder.rs"))
         .generate()
         .context("cbindgen could not read kernel-abi")?;
     let mut bytes = Vec::new();
@@ -108,6 +109,8 @@ fn structs() -> Vec<String> {
         "Notice",
         "Resolved",
         "Process",
+        "Held",
+        "Membership",
         "Counters",
     ];
     names.map(str::to_owned).to_vec()

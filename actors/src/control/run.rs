@@ -5,8 +5,8 @@ use crate::loader::Loader;
 use crate::ringbuf_reader::Journal;
 use crate::tree::Daemon;
 use aegis_control_api::{
-    API_VERSION, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest, GapRecord, Memory,
-    PolicyReply, ROOT_HEADER, Record, Refusal, RefusalKind, Status, paths,
+    API_VERSION, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest, GapRecord, HolderAction,
+    Memory, PolicyReply, ROOT_HEADER, Record, Refusal, RefusalKind, Status, paths,
 };
 use aegis_policy::{Plan, Source};
 use axum::body::{Body, Bytes};
@@ -222,7 +222,7 @@ async fn apply(
     let compiled = aegis_policy::compile(&sources)
         .map_err(|report| Refused(Refusal { kind: RefusalKind::Policy, message: report.to_string() }))?;
     let warnings = compiled.warnings.located().map(|warning| warning.message.to_string()).collect();
-    let mut reply = put_in_force(daemon, compiled.plan).await?;
+    let mut reply = put_in_force(daemon, compiled.plan, request.holders).await?;
     reply.warnings = warnings;
     Ok(Json(reply))
 }
@@ -232,13 +232,17 @@ async fn reset(
     ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
 ) -> Reply<ApplyReply> {
     may(Access::Change, uid).map_err(Refused)?;
-    put_in_force(daemon, Plan::empty()).await.map(Json)
+    put_in_force(daemon, Plan::empty(), HolderAction::Report).await.map(Json)
 }
 
-async fn put_in_force(daemon: Arc<Daemon>, plan: Plan) -> Result<ApplyReply, Refused> {
+async fn put_in_force(daemon: Arc<Daemon>, plan: Plan, action: HolderAction) -> Result<ApplyReply, Refused> {
     let journal = daemon.journal.clone();
-    let reply =
-        with_loader(daemon, move |loader| loader.apply(&plan).map_err(|error| refusal(&error))).await?;
+    let apply = move |loader: &mut Loader| {
+        let reply = loader.apply(&plan).map_err(|error| refusal(&error))?;
+        // After the flip: nothing is opened in between.
+        Ok(ApplyReply { holders: loader.holders(action), ..reply })
+    };
+    let reply = with_loader(daemon, apply).await?;
     crate::tree::record_applied(&journal, &reply);
     Ok(reply)
 }

@@ -2,6 +2,7 @@
 //!
 //! Any failure leaves the generation in force untouched, and says in which step it happened.
 
+mod holders;
 mod pins;
 mod resolve;
 mod run;

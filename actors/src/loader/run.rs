@@ -6,14 +6,17 @@ use super::state::{
 use super::{LoadError, resolve, step};
 use crate::clock::unix_ns;
 use aegis_control_api::{
-    API_VERSION, ApplyReply, ClassStatus, Counts, GenerationStatus, LinkStatus, PendingRule, PolicyReply,
+    API_VERSION, ApplyReply, ClassStatus, Counts, GenerationStatus, HolderReport, LinkStatus, PendingRule,
+    PolicyReply,
 };
 use aegis_kernel_abi::{
     Class, Counters, Hook, Mode, ObjectKey, Operations, SURVIVAL_CGROUP, SURVIVAL_OBJECT, SURVIVAL_PROCESS,
     Survival, SurvivalKey,
 };
 use aegis_policy::Plan;
-use aegis_probes::{Arrival, Helper, LinkInfo, PinDir, Probes, Resolver, Settings, TestSettings, take_down};
+use aegis_probes::{
+    Arrival, Helper, HolderProbes, LinkInfo, PinDir, Probes, Resolver, Settings, TestSettings, take_down,
+};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,6 +67,8 @@ pub struct Loader {
     proven: HashMap<Class, Proven>,
     /// The plan that this daemon put in force last; none if it adopted one.
     in_force: Option<(Plan, Pending)>,
+    /// Loaded when they are needed first.
+    pub(super) holder_probes: Option<HolderProbes>,
 }
 
 /// Objects of the survival list beside the executables of PID 1 and the daemon: where a host has its dynamic
@@ -93,6 +98,7 @@ impl Loader {
             names: RuleNames::default(),
             proven: HashMap::new(),
             in_force: None,
+            holder_probes: None,
         };
         match loader.prepare() {
             Ok(()) => Ok(loader),
@@ -213,7 +219,14 @@ impl Loader {
 
     fn reply(&self, generation: GenerationStatus, changed: bool) -> Result<ApplyReply, LoadError> {
         let pending = self.pending()?;
-        Ok(ApplyReply { version: API_VERSION, generation, changed, warnings: Vec::new(), pending })
+        Ok(ApplyReply {
+            version: API_VERSION,
+            generation,
+            changed,
+            warnings: Vec::new(),
+            holders: HolderReport::default(),
+            pending,
+        })
     }
 
     /// The same tables under the same plan are not loaded again: they are proven again.

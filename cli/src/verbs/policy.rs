@@ -1,5 +1,6 @@
 //! `policy`: lint, apply, reset, show.
 
+use super::holders::{self, Holders};
 use crate::Common;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
@@ -25,6 +26,9 @@ pub(crate) enum PolicyVerb {
         /// The files; they are merged.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// What is done about processes that opened or mapped before what the policy forbids: they can go on.
+        #[arg(long, value_enum, default_value_t, value_name = "ACTION")]
+        holders: Holders,
     },
     /// Puts the empty policy in force, in one step like any other.
     Reset,
@@ -37,13 +41,16 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
     let client = Client::new(&common.socket, &common.bpffs_root);
     match verb {
         PolicyVerb::Lint { files } => lint(common, &read_sources(files)?),
-        PolicyVerb::Apply { files } => {
+        PolicyVerb::Apply { files, holders } => {
             let sources = read_sources(files)?;
             // Told here, where the terminal is; the daemon checks again what it gets.
             compile(&sources)?;
-            applied(common, &client.post(paths::APPLY, &ApplyRequest { sources })?)
+            let request = ApplyRequest { sources, holders: (*holders).into() };
+            applied(common, &client.post(paths::APPLY, &request)?, *holders)
         }
-        PolicyVerb::Reset => applied(common, &client.post(paths::RESET, &serde_json::json!({}))?),
+        PolicyVerb::Reset => {
+            applied(common, &client.post(paths::RESET, &serde_json::json!({}))?, Holders::default())
+        }
         PolicyVerb::Show => show(common, &client),
     }
 }
@@ -104,10 +111,17 @@ fn lint(common: &Common, sources: &[PolicySource]) -> Result<()> {
     }
 }
 
-fn applied(common: &Common, reply: &ApplyReply) -> Result<()> {
+fn applied(common: &Common, reply: &ApplyReply, holders: Holders) -> Result<()> {
     if common.output == Format::Json {
-        return output::json(reply);
+        output::json(reply)?;
+    } else {
+        show_applied(reply);
+        holders::show(&reply.holders);
     }
+    holders::judge(&reply.holders, holders)
+}
+
+fn show_applied(reply: &ApplyReply) {
     let generation = &reply.generation;
     let what = if reply.changed { "is in force" } else { "was in force already" };
     output::line(&format!(
@@ -126,7 +140,6 @@ fn applied(common: &Common, reply: &ApplyReply) -> Result<()> {
             pending.paths.join(", ")
         ));
     }
-    Ok(())
 }
 
 fn show(common: &Common, client: &Client) -> Result<()> {

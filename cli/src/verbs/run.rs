@@ -1,5 +1,6 @@
 //! `run`: the daemon in the foreground.
 
+use super::holders::Holders;
 use super::policy::{compile, read_sources};
 use crate::Common;
 use crate::exit::{Exit, Failure};
@@ -31,6 +32,9 @@ pub(crate) struct RunArgs {
     /// that you log in with. May be given more than once.
     #[arg(long, value_name = "CGROUP")]
     survival_cgroup: Vec<String>,
+    /// What is done about processes that opened or mapped before what the policy given here forbids: they can go on.
+    #[arg(long, value_enum, default_value_t, value_name = "ACTION", requires = "policy")]
+    holders: Holders,
 }
 
 fn ring_bytes(text: &str) -> Result<u32, String> {
@@ -64,6 +68,7 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
             test: TestSettings::default(),
         },
         socket: common.socket.clone(),
+        holders: args.holders.into(),
     };
     tree::run(settings, plan.as_ref()).map_err(|error| {
         let exit = exit_of(&error);
