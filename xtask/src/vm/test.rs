@@ -135,7 +135,7 @@ fn native(program: &Path, options: &[String], is_long: bool) -> Result<Tally> {
 fn in_guest(place: &Place, added: &[Added], options: &[String], is_long: bool) -> Result<Tally> {
     let timeout = if is_long { LONG_TIMEOUT } else { TIMEOUT };
     let settings = Settings { cmdline: place.cmdline.to_owned(), timeout, ..Settings::default() };
-    let long = is_long.then(|| vec!["env".to_owned(), format!("{LONG}=1")]).unwrap_or_default();
+    let long = if is_long { vec!["env".to_owned(), format!("{LONG}=1")] } else { Vec::new() };
     let command: Vec<String> =
         long.into_iter().chain([PROGRAM.to_owned()]).chain(options.iter().cloned()).collect();
     let job = Job { series: place.series, settings: &settings, added, command: &command, out: None };
