@@ -74,13 +74,14 @@ fn held(probes: &HolderProbes, pid: u32, object: ObjectKey) -> Vec<Held> {
     probes
         .each(|held| {
             if ours(held) {
-                found.push(*held)
+                found.push(*held);
             }
         })
         .expect("the probes look");
     found
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a test reads better without borrowing each literal")]
 fn expect<T: PartialEq + std::fmt::Debug>(what: &str, seen: T, expected: T) -> Result<(), Failed> {
     if seen == expected { Ok(()) } else { Err(format!("{what}: expected {expected:?}, saw {seen:?}").into()) }
 }
