@@ -10,9 +10,11 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod accounts;
 mod event;
 mod tables;
 
 pub use access::*;
+pub use accounts::*;
 pub use event::{Counters, EVENT_DECISION, Event, EventError, FLAG_PATH_CUT, PATH_BYTES, PATH_DEPTH};
 pub use tables::*;

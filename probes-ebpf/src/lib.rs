@@ -6,12 +6,14 @@
 //! checks. This crate knows tables, not policies, and has no threads and no runtime of its own. It is the only
 //! one that calls bpf(2).
 
+mod accounts;
 pub mod bench;
 mod error;
 mod events;
 mod generation;
 mod host;
 mod inspect;
+mod mapped;
 mod notices;
 mod object;
 mod pins;
@@ -22,6 +24,7 @@ mod self_check;
 mod sys;
 mod tables;
 
+pub use accounts::Accounts;
 /// The hash of a name in slot keys: the one that the probes compute.
 pub use aegis_decide::name_hash;
 pub use error::Error;

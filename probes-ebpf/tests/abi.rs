@@ -5,8 +5,9 @@
 mod btf;
 
 use aegis_kernel_abi::{
-    Active, Counters, Entry, Event, Exempt, GenerationInfo, Identity, InodeNumber, Notice, ObjectKey,
-    Process, Proof, Resolved, Row, RuleInfo, SelfCheck, SlotKey, Survival, SurvivalKey,
+    Active, Counters, Delivered, Entry, Event, Exempt, GenerationInfo, Identity, InodeNumber, Ledger, Notice,
+    ObjectKey, Process, Proof, ReaderMark, Resolved, Row, RuleInfo, SelfCheck, SlotKey, Storm, StormKey,
+    Summarised, Survival, SurvivalKey,
 };
 use btf::{Btf, Member, Struct};
 use std::mem::offset_of;
@@ -116,9 +117,29 @@ fn records() -> Vec<Layout> {
         ),
         layout!(
             "aegis_counters",
-            Counters { reported, submitted, dropped, undecidable, survived, exempted, audited, denied }
+            Counters {
+                submitted,
+                suppressed,
+                dropped,
+                sequence,
+                reported,
+                undecidable,
+                survived,
+                exempted,
+                audited,
+                denied,
+            }
         ),
         layout!("aegis_notice", Notice { generation, hook, time_ns }),
+        layout!(
+            "aegis_storm_key",
+            StormKey { object, executable, generation, rule, operations, hook, verdict, reason, reserved }
+        ),
+        layout!("aegis_storm", Storm { since, window, in_window, suppressed, last }),
+        layout!("aegis_summarised", Summarised { since, count, last }),
+        layout!("aegis_ledger", Ledger { events_per_second, summarised, reading }),
+        layout!("aegis_delivered", Delivered { upto, events, late, gaps }),
+        layout!("aegis_reader_mark", ReaderMark { taken, turn, pages }),
         layout!("aegis_resolved", Resolved { descriptor, reserved, object }),
         layout!("aegis_process", Process { pid, reserved, start_time }),
     ]

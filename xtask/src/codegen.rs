@@ -62,6 +62,7 @@ fn abi_header(root: &Path) -> Result<String> {
         .with_src(root.join("kernel-abi/src/access.rs"))
         .with_src(root.join("kernel-abi/src/tables.rs"))
         .with_src(root.join("kernel-abi/src/event.rs"))
+        .with_src(root.join("kernel-abi/src/accounts.rs"))
         .generate()
         .context("cbindgen could not read kernel-abi")?;
     let mut bytes = Vec::new();
@@ -109,6 +110,12 @@ fn structs() -> Vec<String> {
         "Resolved",
         "Process",
         "Counters",
+        "StormKey",
+        "Storm",
+        "Summarised",
+        "Ledger",
+        "Delivered",
+        "ReaderMark",
     ];
     names.map(str::to_owned).to_vec()
 }
