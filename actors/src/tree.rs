@@ -1,15 +1,14 @@
 //! The whole daemon on one screen: the loader puts the policy in force, the reader delivers what the kernel
 //! decides, the control socket answers. Ending it changes no verdict; only `detach` does.
 
-use crate::clock::unix_ns;
+use crate::clock::{boot_id, unix_ns};
 use crate::control::{Control, serve};
 use crate::loader::{LoadError, Loader, LoaderSettings};
 use crate::path_watcher;
-use crate::ringbuf_reader::{self, Journal, Line, Reader, Received, lifecycle};
+use crate::printer::{self, Printer};
+use crate::ringbuf_reader::{self, Journal, Reader, Received, lifecycle};
 use aegis_control_api::ApplyReply;
 use aegis_policy::Plan;
-use crossbeam_channel::{Receiver, Sender};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,6 +23,8 @@ pub struct RunSettings {
     pub loader: LoaderSettings,
     /// Where the control socket is.
     pub socket: PathBuf,
+    /// How many equal decisions are sent in a second before the others are folded; 0 folds none.
+    pub events_per_second: u32,
 }
 
 /// Why the daemon ended before its time.
@@ -98,9 +99,8 @@ impl Daemon {
     }
 }
 
-/// Lines that may wait for standard output. When a slow terminal or pipe lets it fill up, further lines are left
-/// out there, counted, and stay readable through the control socket.
-const PRINTED: usize = 4_096;
+/// How long the end of the daemon waits for the printer's last lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Runs the daemon until a signal or `detach` ends it. `plan` is put in force first, if there is one.
 ///
@@ -112,10 +112,12 @@ pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
     // Before anything is armed: a signal that comes meanwhile is answered once the daemon is ready.
     let signals = runtime.block_on(Signals::catch()).map_err(own("catch signals"))?;
     let mut loader = Loader::open(settings.loader)?;
+    let accounts = loader.probes().accounts();
+    accounts.set_events_per_second(settings.events_per_second);
     let journal = Journal::default();
     announce(&loader, &journal);
     let prepared = prepare(&mut loader, &journal, &settings.socket, &runtime, plan);
-    let (mut control, mut reader, printed) = prepared.inspect_err(|_| loader.give_up())?;
+    let (mut control, mut reader, printer) = prepared.inspect_err(|_| loader.give_up())?;
     let received = Arc::clone(&reader.received);
     let root = loader.root();
     let notices =
@@ -126,8 +128,13 @@ pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
     runtime.block_on(answer(&mut control, signals, &daemon)).map_err(own("answer on the control socket"))?;
     drop(watcher);
     reader.stop();
-    // An error means that the printer has ended, the time-out that nobody reads what it prints.
-    let _ = printed.recv_timeout(LAST_LINES);
+    if printer.end(LAST_LINES) {
+        accounts.set_reading(false);
+    } else {
+        tracing::warn!(
+            "standard output did not take all records; the next daemon tells which are missing there"
+        );
+    }
     tracing::info!("ended; what is armed goes on deciding");
     Ok(())
 }
@@ -143,7 +150,7 @@ fn prepare(
     socket: &Path,
     runtime: &Runtime,
     plan: Option<&Plan>,
-) -> Result<(Control, Reader, Printed), RunError> {
+) -> Result<(Control, Reader, Printer), RunError> {
     let control = {
         let _entered = runtime.enter();
         Control::bind(socket).map_err(own("make the control socket"))?
@@ -152,13 +159,15 @@ fn prepare(
         .probes()
         .events()
         .map_err(|source| LoadError::Kernel { step: "open the event ring", source })?;
-    let (printer, printed) = printer().map_err(own("start the printer"))?;
-    let reader = ringbuf_reader::spawn(ring, loader.names(), journal.clone(), Some(printer))
+    let accounts = loader.probes().accounts();
+    let printer = printer::spawn(Arc::clone(&accounts), boot_id()).map_err(own("start the printer"))?;
+    let outbox = printer.outbox.clone();
+    let reader = ringbuf_reader::spawn(ring, loader.names(), journal.clone(), outbox, accounts)
         .map_err(own("start the reader of the event ring"))?;
     if let Some(plan) = plan {
         record_applied(journal, &loader.apply(plan)?);
     }
-    Ok((control, reader, printed))
+    Ok((control, reader, printer))
 }
 
 /// The signals that end the daemon.
@@ -206,27 +215,4 @@ pub(crate) fn record_applied(journal: &Journal, reply: &ApplyReply) {
         tracing::warn!(rule = pending.rule, paths = ?pending.paths, "pending: without effect there until it is resolved");
     }
     journal.push(&lifecycle(unix_ns(), what, generation.generation, &generation.policy));
-}
-
-/// Never gets a message; disconnected once the printer has written its last line.
-type Printed = Receiver<()>;
-
-/// How long the end of the daemon waits for the printer's last lines.
-const LAST_LINES: Duration = Duration::from_secs(1);
-
-/// The thread that writes lines to standard output, at its own pace.
-fn printer() -> std::io::Result<(Sender<Line>, Printed)> {
-    let (sender, lines) = crossbeam_channel::bounded::<Line>(PRINTED);
-    let (writing, printed) = crossbeam_channel::bounded::<()>(0);
-    let write_all = move || {
-        let mut output = std::io::stdout();
-        // A closed standard output is no reason to stop: the lines are in the journal.
-        lines
-            .iter()
-            .take_while(|line| writeln!(output, "{line}").and_then(|()| output.flush()).is_ok())
-            .for_each(drop);
-        drop(writing);
-    };
-    std::thread::Builder::new().name("printer".to_owned()).spawn(write_all)?;
-    Ok((sender, printed))
 }

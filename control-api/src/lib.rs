@@ -4,10 +4,12 @@
 //! added; a field that is removed or changes its meaning makes a new version.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod record;
 mod status;
 
-pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record};
+pub use accounts::{AccountsReply, CpuAccount, GapCount, RuleHits};
+pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record, StormRecord, SummaryRecord};
 pub use status::{ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status};
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,8 @@ pub mod paths {
     pub const POLICY: &str = "/v1/policy";
     /// GET, `?after=N&follow=true`: records as NDJSON.
     pub const EVENTS: &str = "/v1/events";
+    /// GET: [`AccountsReply`](crate::AccountsReply).
+    pub const ACCOUNTS: &str = "/v1/accounts";
     /// POST [`DetachRequest`](crate::DetachRequest): [`DetachReply`](crate::DetachReply).
     pub const DETACH: &str = "/v1/detach";
 }

@@ -142,6 +142,14 @@ impl Event {
         event.check().map(|()| event)
     }
 
+    /// The CPU and the sequence number of bytes that are no event, if they have the form of one of this version: so
+    /// that it is known at least which one is lost. They are as untrusted as the rest.
+    #[must_use]
+    pub fn number(bytes: &[u8]) -> Option<(u32, u64)> {
+        let event = Self::ref_from_bytes(bytes).ok()?;
+        (u32::from(event.abi_version) == ABI_VERSION).then_some((event.cpu, event.sequence))
+    }
+
     fn check(&self) -> Result<(), EventError> {
         let known = [
             ("kind", u64::from(self.kind), self.kind == EVENT_DECISION),

@@ -80,7 +80,11 @@ impl Staged {
 }
 
 impl Generations {
-    pub(crate) fn open(pins: &PinDir) -> Result<Self, Error> {
+    /// Opens the pinned tables; changes nothing.
+    ///
+    /// # Errors
+    /// If one is not there.
+    pub fn open(pins: &PinDir) -> Result<Self, Error> {
         Ok(Self {
             active: Mapped::map(open_map(pins, "active")?.as_fd(), "active", size_of::<Active>())?,
             objects: Banked::open(pins, "objects")?,

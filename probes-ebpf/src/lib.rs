@@ -28,7 +28,7 @@ pub use accounts::Accounts;
 /// The hash of a name in slot keys: the one that the probes compute.
 pub use aegis_decide::name_hash;
 pub use error::Error;
-pub use events::EventRing;
+pub use events::{EventRing, Malformed};
 pub use generation::{Generations, Staged};
 pub use host::{Capabilities, capabilities, mount_point};
 pub use inspect::{Inspection, LinkInfo, inspect, take_down};
