@@ -2,7 +2,7 @@
 
 use super::order::{Order, Ordered, Step, WINDOW};
 use super::state::{Journal, Origin, gap_record, malformed};
-use super::storms::{Rest, sweep};
+use super::storms::{Rest, Suppressed, sweep};
 use crate::clock::{boot_id, boot_offset_ns, unix_ns};
 use crate::loader::RuleNames;
 use crate::printer::{CpuGap, Item, Outbox, Told};
@@ -188,8 +188,7 @@ impl Work {
             since_pass: 0,
             looked: now,
             swept: now,
-            // What an earlier reader left is told by the first sweep.
-            rest: Rest::told_at_once(),
+            rest: Rest::default(),
         }
     }
 
@@ -315,6 +314,7 @@ impl Work {
             self.rest = Rest::default();
             return Ok(());
         }
+        let earlier = self.suppressed;
         let storms = self.accounts.storms()?;
         look(&self.accounts, &mut self.given, &mut self.suppressed)?;
         let (summaries, rest) = {
@@ -325,7 +325,7 @@ impl Work {
                 told.remove(&key);
                 self.accounts.forget_summarised(&key)?;
             }
-            sweep(&storms, &told, before, self.suppressed, self.rest)
+            sweep(&storms, &told, before, Suppressed { earlier, later: self.suppressed }, self.rest)
         };
         self.rest = rest;
         for summary in &summaries {

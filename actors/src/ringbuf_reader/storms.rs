@@ -29,20 +29,21 @@ pub(crate) const SUMMARIES: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Rest(u64);
 
-impl Rest {
-    /// Tells without waiting for a second sweep: what an earlier reader has left.
-    pub(crate) fn told_at_once() -> Self {
-        Self(u64::MAX)
-    }
+/// The sum of all that was folded: as it was before the storms were read, and after. Everything in the first has come
+/// to its storm by then, unless the storm is gone; and no more than the second can be in storms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Suppressed {
+    pub(crate) earlier: u64,
+    pub(crate) later: u64,
 }
 
 /// The summaries to be made. `told` is what has been told of each storm, `before` the sum of everything that has been
-/// told, `suppressed` the sum of all that was folded, read after `storms`.
+/// told.
 pub(crate) fn sweep(
     storms: &[(StormKey, Storm)],
     told: &HashMap<StormKey, Summarised>,
     before: u64,
-    suppressed: u64,
+    suppressed: Suppressed,
     rest: Rest,
 ) -> (Vec<Summary>, Rest) {
     let mut at = before;
@@ -50,7 +51,7 @@ pub(crate) fn sweep(
     for (key, storm) in storms {
         let known = told.get(key).filter(|known| known.since == storm.since).copied().unwrap_or_default();
         // Never more than there is, whatever the table says.
-        let count = storm.suppressed.saturating_sub(known.count).min(suppressed.saturating_sub(at));
+        let count = storm.suppressed.saturating_sub(known.count).min(suppressed.later.saturating_sub(at));
         if count == 0 {
             continue;
         }
@@ -63,7 +64,7 @@ pub(crate) fn sweep(
         summaries.push(Summary { storm: Some((*key, now)), first, last, from_ns, to_ns: storm.last });
         at = last;
     }
-    let left = suppressed.saturating_sub(at);
+    let left = suppressed.earlier.saturating_sub(at);
     let sure = left.min(rest.0);
     if sure > 0 {
         summaries.push(Summary { storm: None, first: at + 1, last: at + sure, from_ns: 0, to_ns: 0 });
@@ -84,39 +85,48 @@ mod tests {
         Storm { since, suppressed, last: since + suppressed, ..Storm::default() }
     }
 
+    fn all(suppressed: u64) -> Suppressed {
+        Suppressed { earlier: suppressed, later: suppressed }
+    }
+
     #[test]
     fn growth_is_told_once() {
         let mut told = HashMap::new();
-        let (summaries, _) = sweep(&[(key(1), storm(5, 10))], &told, 0, 10, Rest::default());
+        let (summaries, _) = sweep(&[(key(1), storm(5, 10))], &told, 0, all(10), Rest::default());
         assert_eq!((summaries.len(), summaries[0].first, summaries[0].last), (1, 1, 10));
         assert_eq!((summaries[0].from_ns, summaries[0].to_ns), (5, 15));
         told.extend(summaries[0].storm);
-        assert_eq!(sweep(&[(key(1), storm(5, 10))], &told, 10, 10, Rest::default()).0, []);
-        let (summaries, _) = sweep(&[(key(1), storm(5, 12))], &told, 10, 12, Rest::default());
+        assert_eq!(sweep(&[(key(1), storm(5, 10))], &told, 10, all(10), Rest::default()).0, []);
+        let (summaries, _) = sweep(&[(key(1), storm(5, 12))], &told, 10, all(12), Rest::default());
         assert_eq!((summaries[0].first, summaries[0].last, summaries[0].from_ns), (11, 12, 15));
     }
 
     #[test]
     fn what_was_displaced_is_told_without_a_storm_by_the_second_sweep() {
-        let (none, rest) = sweep(&[], &HashMap::new(), 3, 8, Rest::default());
+        let (none, rest) = sweep(&[], &HashMap::new(), 3, all(8), Rest::default());
         assert_eq!(none, []);
-        let (summaries, rest) = sweep(&[], &HashMap::new(), 3, 10, rest);
+        let (summaries, rest) = sweep(&[], &HashMap::new(), 3, all(10), rest);
         assert_eq!((summaries[0].storm, summaries[0].first, summaries[0].last), (None, 4, 8));
-        let (summaries, _) = sweep(&[], &HashMap::new(), 8, 10, rest);
+        let (summaries, _) = sweep(&[], &HashMap::new(), 8, all(10), rest);
         assert_eq!((summaries[0].first, summaries[0].last), (9, 10));
     }
 
     #[test]
     fn a_storm_that_came_back_is_another() {
         let told = HashMap::from([(key(1), Summarised { since: 5, count: 10, last: 15 })]);
-        let (summaries, _) = sweep(&[(key(1), storm(50, 4))], &told, 10, 14, Rest::default());
+        let (summaries, _) = sweep(&[(key(1), storm(50, 4))], &told, 10, all(14), Rest::default());
         assert_eq!((summaries[0].first, summaries[0].last, summaries[0].from_ns), (11, 14, 50));
     }
 
     #[test]
     fn no_more_is_told_than_was_folded() {
-        let (summaries, _) =
-            sweep(&[(key(1), storm(5, 10)), (key(2), storm(5, 10))], &HashMap::new(), 0, 12, Rest::default());
+        let (summaries, _) = sweep(
+            &[(key(1), storm(5, 10)), (key(2), storm(5, 10))],
+            &HashMap::new(),
+            0,
+            all(12),
+            Rest::default(),
+        );
         assert_eq!(
             summaries.iter().map(|told| (told.first, told.last)).collect::<Vec<_>>(),
             [(1, 10), (11, 12)]
@@ -139,13 +149,13 @@ mod tests {
                     0 => drop(storms.remove(&key(rule))),
                     1..5 => {
                         let list: Vec<_> = storms.iter().map(|(key, storm)| (*key, *storm)).collect();
-                        let (summaries, left) = sweep(&list, &told, before, suppressed, rest);
+                        let (summaries, left) = sweep(&list, &told, before, all(suppressed), rest);
                         rest = left;
                         for summary in summaries {
                             prop_assert!(summary.first <= covered + 1);
                             covered = covered.max(summary.last);
                             // Killed before it was written down.
-                            if what == 4 { rest = Rest::told_at_once(); break; }
+                            if what == 4 { rest = Rest::default(); break; }
                             told.extend(summary.storm);
                             before = summary.last;
                         }
@@ -155,8 +165,16 @@ mod tests {
                 prop_assert!(covered <= suppressed);
             }
             let list: Vec<_> = storms.iter().map(|(key, storm)| (*key, *storm)).collect();
-            let (summaries, _) = sweep(&list, &told, before, suppressed, Rest::told_at_once());
-            covered = summaries.last().map_or(covered, |summary| covered.max(summary.last));
+            for _ in 0..2 {
+                let (summaries, left) = sweep(&list, &told, before, all(suppressed), rest);
+                rest = left;
+                for summary in summaries {
+                    prop_assert!(summary.first <= covered + 1);
+                    covered = covered.max(summary.last);
+                    told.extend(summary.storm);
+                    before = summary.last;
+                }
+            }
             prop_assert_eq!(covered, suppressed);
         }
     }
