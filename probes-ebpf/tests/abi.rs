@@ -115,6 +115,14 @@ fn records() -> Vec<Layout> {
                 path,
             }
         ),
+        layout!("aegis_notice", Notice { generation, hook, time_ns }),
+        layout!("aegis_resolved", Resolved { descriptor, reserved, object }),
+        layout!("aegis_process", Process { pid, reserved, start_time }),
+    ]
+}
+
+fn accounts() -> Vec<Layout> {
+    vec![
         layout!(
             "aegis_counters",
             Counters {
@@ -130,7 +138,6 @@ fn records() -> Vec<Layout> {
                 denied,
             }
         ),
-        layout!("aegis_notice", Notice { generation, hook, time_ns }),
         layout!(
             "aegis_storm_key",
             StormKey { object, executable, generation, rule, operations, hook, verdict, reason, reserved }
@@ -140,13 +147,11 @@ fn records() -> Vec<Layout> {
         layout!("aegis_ledger", Ledger { events_per_second, summarised, reading }),
         layout!("aegis_delivered", Delivered { upto, events, late, gaps }),
         layout!("aegis_reader_mark", ReaderMark { taken, turn, pages }),
-        layout!("aegis_resolved", Resolved { descriptor, reserved, object }),
-        layout!("aegis_process", Process { pid, reserved, start_time }),
     ]
 }
 
 fn layouts() -> impl Iterator<Item = Layout> {
-    keys_and_values().into_iter().chain(records())
+    keys_and_values().into_iter().chain(records()).chain(accounts())
 }
 
 fn check(object: &[u8]) {
