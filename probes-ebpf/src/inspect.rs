@@ -36,8 +36,6 @@ pub struct Inspection {
     pub rules: Vec<String>,
     /// The links.
     pub links: Vec<LinkInfo>,
-    /// How often each of its rules caused a decision, by number.
-    pub hits: Vec<u64>,
     /// The counters of all CPUs.
     pub counters: Counters,
     /// Whether a daemon holds the lock.
@@ -63,7 +61,6 @@ pub fn inspect(pins: &PinDir) -> Result<Inspection, Error> {
         active,
         info: generations.info(active.generation)?,
         rules: generations.rule_ids(active.generation)?,
-        hits: generations.hits(active.generation)?,
         links,
         counters: sum(&Accounts::open(pins)?.counters()?),
         has_daemon: pins.is_locked()?,
