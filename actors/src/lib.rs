@@ -9,6 +9,7 @@ pub mod control;
 pub mod host;
 pub mod loader;
 pub mod path_watcher;
+pub mod printer;
 pub mod ringbuf_reader;
 pub mod tree;
 

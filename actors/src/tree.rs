@@ -1,15 +1,14 @@
 //! The whole daemon on one screen: the loader puts the policy in force, the reader delivers what the kernel
 //! decides, the control socket answers. Ending it changes no verdict; only `detach` does.
 
-use crate::clock::unix_ns;
+use crate::clock::{boot_id, unix_ns};
 use crate::control::{Control, serve};
 use crate::loader::{LoadError, Loader, LoaderSettings};
 use crate::path_watcher;
-use crate::ringbuf_reader::{self, Journal, Line, Reader, Received, lifecycle};
+use crate::printer::{self, Printer};
+use crate::ringbuf_reader::{self, Journal, Reader, Received, lifecycle};
 use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport};
 use aegis_policy::Plan;
-use crossbeam_channel::{Receiver, Sender};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,6 +25,8 @@ pub struct RunSettings {
     pub socket: PathBuf,
     /// What is done about those who hold what the policy of the command line forbids.
     pub holders: HolderAction,
+    /// How many equal decisions are sent in a second before the others are folded; 0 folds none.
+    pub events_per_second: u32,
 }
 
 /// Why the daemon ended before its time.
@@ -102,9 +103,8 @@ impl Daemon {
     }
 }
 
-/// Lines that may wait for standard output. When a slow terminal or pipe lets it fill up, further lines are left
-/// out there, counted, and stay readable through the control socket.
-const PRINTED: usize = 4_096;
+/// How long the end of the daemon waits for the printer's last lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Runs the daemon until a signal or `detach` ends it. `plan` is put in force first, if there is one.
 ///
@@ -116,11 +116,13 @@ pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
     // Before anything is armed: a signal that comes meanwhile is answered once the daemon is ready.
     let signals = runtime.block_on(Signals::catch()).map_err(own("catch signals"))?;
     let mut loader = Loader::open(settings.loader)?;
+    let accounts = loader.probes().accounts();
+    accounts.set_events_per_second(settings.events_per_second);
     let journal = Journal::default();
     announce(&loader, &journal);
     let prepared =
         prepare(&mut loader, &journal, &settings.socket, &runtime, plan.map(|plan| (plan, settings.holders)));
-    let (mut control, mut reader, printed) = prepared.inspect_err(|_| loader.give_up())?;
+    let (mut control, mut reader, printer) = prepared.inspect_err(|_| loader.give_up())?;
     let received = Arc::clone(&reader.received);
     let root = loader.root();
     let notices =
@@ -131,8 +133,13 @@ pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
     runtime.block_on(answer(&mut control, signals, &daemon)).map_err(own("answer on the control socket"))?;
     drop(watcher);
     reader.stop();
-    // An error means that the printer has ended, the time-out that nobody reads what it prints.
-    let _ = printed.recv_timeout(LAST_LINES);
+    if printer.end(LAST_LINES) {
+        accounts.set_reading(false);
+    } else {
+        tracing::warn!(
+            "standard output did not take all records; the next daemon tells which are missing there"
+        );
+    }
     tracing::info!("ended; what is armed goes on deciding");
     Ok(())
 }
@@ -148,7 +155,7 @@ fn prepare(
     socket: &Path,
     runtime: &Runtime,
     plan: Option<(&Plan, HolderAction)>,
-) -> Result<(Control, Reader, Printed), RunError> {
+) -> Result<(Control, Reader, Printer), RunError> {
     let control = {
         let _entered = runtime.enter();
         Control::bind(socket).map_err(own("make the control socket"))?
@@ -157,14 +164,16 @@ fn prepare(
         .probes()
         .events()
         .map_err(|source| LoadError::Kernel { step: "open the event ring", source })?;
-    let (printer, printed) = printer().map_err(own("start the printer"))?;
-    let reader = ringbuf_reader::spawn(ring, loader.names(), journal.clone(), Some(printer))
+    let accounts = loader.probes().accounts();
+    let printer = printer::spawn(Arc::clone(&accounts), boot_id()).map_err(own("start the printer"))?;
+    let outbox = printer.outbox.clone();
+    let reader = ringbuf_reader::spawn(ring, loader.names(), journal.clone(), outbox, accounts)
         .map_err(own("start the reader of the event ring"))?;
     if let Some((plan, action)) = plan {
         let reply = loader.apply(plan)?;
         record_applied(journal, &ApplyReply { holders: loader.holders(action), ..reply });
     }
-    Ok((control, reader, printed))
+    Ok((control, reader, printer))
 }
 
 /// The signals that end the daemon.
@@ -238,27 +247,4 @@ fn warn_of_holders(report: &HolderReport) {
         let Holder { pid, uid, comm, killed, .. } = holder;
         tracing::warn!(pid, uid, comm, operations, rule, path, killed, "held");
     }
-}
-
-/// Never gets a message; disconnected once the printer has written its last line.
-type Printed = Receiver<()>;
-
-/// How long the end of the daemon waits for the printer's last lines.
-const LAST_LINES: Duration = Duration::from_secs(1);
-
-/// The thread that writes lines to standard output, at its own pace.
-fn printer() -> std::io::Result<(Sender<Line>, Printed)> {
-    let (sender, lines) = crossbeam_channel::bounded::<Line>(PRINTED);
-    let (writing, printed) = crossbeam_channel::bounded::<()>(0);
-    let write_all = move || {
-        let mut output = std::io::stdout();
-        // A closed standard output is no reason to stop: the lines are in the journal.
-        lines
-            .iter()
-            .take_while(|line| writeln!(output, "{line}").and_then(|()| output.flush()).is_ok())
-            .for_each(drop);
-        drop(writing);
-    };
-    std::thread::Builder::new().name("printer".to_owned()).spawn(write_all)?;
-    Ok((sender, printed))
 }

@@ -4,12 +4,14 @@
 //! added; a field that is removed or changes its meaning makes a new version.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod holder;
 mod record;
 mod status;
 
+pub use accounts::{AccountsReply, CpuAccount, GapCount, RuleHits};
 pub use holder::{Holder, HolderAction, HolderReport, Holding, LISTED_HOLDERS};
-pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record};
+pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record, StormRecord, SummaryRecord};
 pub use status::{ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status};
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,8 @@ pub mod paths {
     pub const POLICY: &str = "/v1/policy";
     /// GET, `?after=N&follow=true`: records as NDJSON.
     pub const EVENTS: &str = "/v1/events";
+    /// GET: [`AccountsReply`](crate::AccountsReply).
+    pub const ACCOUNTS: &str = "/v1/accounts";
     /// POST [`DetachRequest`](crate::DetachRequest): [`DetachReply`](crate::DetachReply).
     pub const DETACH: &str = "/v1/detach";
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Record {
     /// A decision that was reported.
     Block(Box<BlockRecord>),
+    /// Decisions that were folded, as there were too many of them.
+    Summary(Box<SummaryRecord>),
     /// Something was lost.
     Gap(GapRecord),
     /// The agent itself did something.
@@ -23,8 +25,11 @@ pub struct BlockRecord {
     pub boot_id: String,
     /// The CPU on which it was decided.
     pub cpu: u32,
-    /// Counts the reported decisions of that CPU, from 1.
+    /// Counts the decisions of that CPU that were to be sent, from 1.
     pub sequence: u64,
+    /// Whether a gap record has already said that this one is lost. It is not.
+    #[serde(default)]
+    pub late: bool,
     /// When, in nanoseconds since 1970, reckoned from the clock of the boot.
     pub time_ns: u64,
     /// When, in nanoseconds since boot, suspend included.
@@ -85,15 +90,84 @@ pub struct BlockRecord {
     pub path_cut: bool,
 }
 
-/// What was lost.
+/// Decisions that were folded: equal ones, of which the first of each second have records of their own. `first` and
+/// `last` are its identity within a boot: summaries number what they tell of from 1 on, over all CPUs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryRecord {
+    /// [`API_VERSION`](crate::API_VERSION).
+    pub version: u32,
+    /// The boot in which they happened.
+    pub boot_id: String,
+    /// The number of the first folded decision that this tells of.
+    pub first: u64,
+    /// The number of the last one.
+    pub last: u64,
+    /// How many they are.
+    pub count: u64,
+    /// What they had in common; none if they were of several kinds that are no longer known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<StormRecord>,
+}
+
+/// What folded decisions have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StormRecord {
+    /// None was made before, in nanoseconds since 1970.
+    pub from_ns: u64,
+    /// None was made after.
+    pub to_ns: u64,
+    /// `BLOCK` if they were denied, `AUDIT` if they would have been.
+    pub action: String,
+    /// `deny` or `audit`.
+    pub verdict: String,
+    /// Why: `object`, `slot` …
+    pub reason: String,
+    /// The generation they were decided under.
+    pub generation: u32,
+    /// The rule's id; none if no single rule caused them, or the ids of that generation are gone.
+    pub rule: Option<String>,
+    /// The rule's number in that generation.
+    pub rule_number: Option<u32>,
+    /// The hook, by the kernel's name.
+    pub hook: String,
+    /// The operations that were asked for.
+    pub operations: Vec<String>,
+    /// Inode number of the object, or of its directory if there was nothing yet.
+    pub ino: u64,
+    /// Its device, in the kernel's encoding.
+    pub dev: u32,
+    /// Its inode generation.
+    pub inode_generation: u32,
+    /// Inode number of the executable, as the memory of the process names it. Who tries can change it.
+    pub executable_ino: u64,
+    /// Its device.
+    pub executable_dev: u32,
+}
+
+/// What was lost. With `cpu`, these are the numbers from `first` to `last` of that CPU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GapRecord {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,
-    /// Why: `evicted` from the daemon's memory before this reader came.
+    /// When it was noticed, in nanoseconds since 1970.
+    pub time_ns: u64,
+    /// Why: `dropped`, `crash`, `stdout_full`, `stdout_failed`, `malformed`; or `evicted` from the daemon's memory
+    /// before this reader came.
     pub reason: String,
     /// How many records.
     pub count: u64,
+    /// The boot whose numbers these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+    /// The CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u32>,
+    /// The first number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
+    /// The last number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<u64>,
 }
 
 /// Something that the agent did.

@@ -104,6 +104,8 @@ pub struct Counts {
     pub reported: u64,
     /// Events that went into the ring.
     pub submitted: u64,
+    /// Decisions that were folded: counted instead of sent.
+    pub suppressed: u64,
     /// Events for which the ring had no room.
     pub dropped: u64,
     /// Events that the daemon has read since it started; none without a daemon.

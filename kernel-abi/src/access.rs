@@ -242,6 +242,22 @@ byte_enum! {
     }
 }
 
+byte_enum! {
+    /// Why sequence numbers were not delivered: index of [`Delivered::gaps`](crate::Delivered::gaps).
+    GapReason {
+        /// The ring had no room.
+        Dropped = 0 => "dropped",
+        /// A daemon had taken them from the ring and ended before it delivered them.
+        Crash = 1 => "crash",
+        /// Standard output was too slow.
+        StdoutFull = 2 => "stdout_full",
+        /// Standard output refused them.
+        StdoutFailed = 3 => "stdout_failed",
+        /// What was in the ring was no event.
+        Malformed = 4 => "malformed",
+    }
+}
+
 impl Reason {
     /// Whether the request could not be decided by the rules.
     #[must_use]

@@ -35,7 +35,7 @@ pub struct Event {
     pub cpu: u32,
     /// Generation it was decided under.
     pub generation: u32,
-    /// Counts the reported decisions of this CPU, from 1.
+    /// Counts the decisions of this CPU that were to be sent, from 1.
     pub sequence: u64,
     /// Nanoseconds of `CLOCK_BOOTTIME`.
     pub time_ns: u64,
@@ -76,16 +76,22 @@ pub struct Event {
     pub path: [u8; PATH_BYTES],
 }
 
-/// Per-CPU counts; each only grows.
+/// Per-CPU counts; each only grows. Every reported decision is counted once more, when its fate is known: as
+/// submitted, suppressed or dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Counters {
-    /// Decisions that were to be reported: the last sequence number given out.
-    pub reported: u64,
     /// Events that went into the ring.
     pub submitted: u64,
+    /// Decisions that were folded: counted instead of sent.
+    pub suppressed: u64,
     /// Events for which the ring had no room.
     pub dropped: u64,
+    /// The last sequence number given out. Those that are folded get none.
+    pub sequence: u64,
+    /// Decisions that were to be reported. Counted before all of the above, and behind them, so that who reads
+    /// from the beginning on never finds more fates than decisions.
+    pub reported: u64,
     /// Requests that could not be decided by the rules, whatever became of them.
     pub undecidable: u64,
     /// Requests that a rule would have denied and the survival list let through.
@@ -134,6 +140,14 @@ impl Event {
             return Err(EventError::Version(event.abi_version));
         }
         event.check().map(|()| event)
+    }
+
+    /// The CPU and the sequence number of bytes that are no event, if they have the form of one of this version: so
+    /// that it is known at least which one is lost. They are as untrusted as the rest.
+    #[must_use]
+    pub fn number(bytes: &[u8]) -> Option<(u32, u64)> {
+        let event = Self::ref_from_bytes(bytes).ok()?;
+        (u32::from(event.abi_version) == ABI_VERSION).then_some((event.cpu, event.sequence))
     }
 
     fn check(&self) -> Result<(), EventError> {

@@ -124,6 +124,8 @@
 
 #define AEGIS_CGROUP_LEVELS 32
 
+#define AEGIS_GAP_REASONS 5
+
 struct aegis_object_key {
   uint64_t ino;
   uint32_t dev;
@@ -302,14 +304,61 @@ struct aegis_membership {
 };
 
 struct aegis_counters {
-  uint64_t reported;
   uint64_t submitted;
+  uint64_t suppressed;
   uint64_t dropped;
+  uint64_t sequence;
+  uint64_t reported;
   uint64_t undecidable;
   uint64_t survived;
   uint64_t exempted;
   uint64_t audited[AEGIS_HOOKS];
   uint64_t denied[AEGIS_HOOKS];
+};
+
+struct aegis_storm_key {
+  struct aegis_object_key object;
+  struct aegis_object_key executable;
+  uint32_t generation;
+  uint32_t rule;
+  uint32_t operations;
+  uint8_t hook;
+  uint8_t verdict;
+  uint8_t reason;
+  uint8_t reserved;
+};
+
+struct aegis_storm {
+  uint64_t since;
+  uint64_t window;
+  uint64_t in_window;
+  uint64_t suppressed;
+  uint64_t last;
+};
+
+struct aegis_summarised {
+  uint64_t since;
+  uint64_t count;
+  uint64_t last;
+};
+
+struct aegis_ledger {
+  uint64_t events_per_second;
+  uint64_t summarised;
+  uint64_t reading;
+};
+
+struct aegis_delivered {
+  uint64_t upto;
+  uint64_t events;
+  uint64_t late;
+  uint64_t gaps[AEGIS_GAP_REASONS];
+};
+
+struct aegis_reader_mark {
+  uint64_t taken;
+  uint64_t turn;
+  struct aegis_delivered pages[2];
 };
 
 #endif  /* AEGIS_ABI_H */

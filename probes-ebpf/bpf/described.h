@@ -27,6 +27,11 @@ struct aegis_described {
 	struct aegis_event event;
 	struct aegis_counters counters;
 	struct aegis_notice notice;
+	struct aegis_storm_key storm_key;
+	struct aegis_storm storm;
+	struct aegis_summarised summarised;
+	struct aegis_ledger ledger;
+	struct aegis_reader_mark reader_mark;
 	struct aegis_resolved resolved;
 	struct aegis_process process;
 	struct aegis_held held;

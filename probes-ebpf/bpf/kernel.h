@@ -26,13 +26,15 @@ typedef unsigned long long uint64_t;
 #define __type(name, value) typeof(value) *name
 #define __array(name, value) typeof(value) *name[]
 
-enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_PERCPU_ARRAY = 6, MAP_ARRAY_OF_MAPS = 12, MAP_RINGBUF = 27 };
+enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_PERCPU_ARRAY = 6, MAP_LRU_HASH = 9, MAP_ARRAY_OF_MAPS = 12, MAP_RINGBUF = 27 };
+enum { ANY_ELEMENT, NEW_ELEMENT };
 enum { MAP_NO_PREALLOC = 1, MAP_MMAPABLE = 1024, MAP_INNER = 4096 };
 
 struct seq_file;
 struct task_struct;
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static long (*const bpf_map_update_elem)(void *map, const void *key, const void *value, uint64_t flags) = (void *)2;
 static uint32_t (*const bpf_get_smp_processor_id)(void) = (void *)8;
 static uint64_t (*const bpf_get_current_pid_tgid)(void) = (void *)14;
 static uint64_t (*const bpf_get_current_uid_gid)(void) = (void *)15;
@@ -188,6 +190,10 @@ struct cred {
 };
 
 struct mm_struct;
+
+struct mm_struct {
+	struct file *exe_file;
+};
 
 struct task_struct {
 	int pid;

@@ -8,8 +8,7 @@
 #define AEGIS_REPORT_H
 
 #include "tables.h"
-
-#define COUNT(counter) __sync_fetch_and_add(&(counter), 1)
+#include "accounts.h"
 
 /* Room for one more name of any length must be left where it is written. */
 #define NAME_BYTES 256
@@ -97,7 +96,7 @@ static __always_inline void send(const struct aegis_request *request, const stru
 				 struct aegis_counters *count)
 {
 	/* Taken before there is room: a number without an event is how the reader sees that one was dropped. */
-	uint64_t sequence = COUNT(count->reported) + 1;
+	uint64_t sequence = COUNT(count->sequence) + 1;
 	struct aegis_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
 	if (!event) {
@@ -145,6 +144,8 @@ static __always_inline void prove(const struct aegis_request *request, const str
 /* Counts and reports an answer that is not plain "allow". */
 AEGIS_SUBPROGRAM int report(const struct aegis_request *request, const struct aegis_answer *answer)
 {
+	/* The element of this CPU, on which the task stays until the program ends: what is counted here and the CPU
+	 * that the event names belong together. */
 	struct aegis_counters *count = bpf_map_lookup_elem(&counters, &first);
 	uint32_t hook;
 
@@ -174,6 +175,10 @@ AEGIS_SUBPROGRAM int report(const struct aegis_request *request, const struct ae
 		COUNT(count->denied[hook]);
 	else
 		COUNT(count->audited[hook]);
+	count_hit(answer);
+	COUNT(count->reported);
+	if (folded(request, answer))
+		return 0;
 	send(request, answer, count);
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 use crate::error::{Error, call};
 use crate::guarded::Guarded;
+use crate::mapped::Mapped;
 use crate::object::open_map;
 use crate::pins::PinDir;
 use crate::sys::{self, MapShape};
@@ -15,7 +16,6 @@ use aegis_kernel_abi::{
 };
 use aya_obj::generated::bpf_map_info;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
 const HASH: u32 = 1;
@@ -52,57 +52,18 @@ impl Banked {
     }
 }
 
-/// The word that says which generation is in force, in memory shared with the kernel.
-#[derive(Debug)]
-struct ActiveWord {
-    page: *mut libc::c_void,
-}
-
-// SAFETY: the page is only accessed as one atomic word.
-unsafe impl Send for ActiveWord {}
-// SAFETY: as above.
-unsafe impl Sync for ActiveWord {}
-
-const PAGE: usize = 4096;
-
-impl ActiveWord {
-    fn map(active: BorrowedFd<'_>) -> Result<Self, Error> {
-        use std::os::fd::AsRawFd;
-        let access = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a fresh mapping of the first page of a one-element array made for being mapped.
-        let page = unsafe {
-            libc::mmap(std::ptr::null_mut(), PAGE, access, libc::MAP_SHARED, active.as_raw_fd(), 0)
-        };
-        if page == libc::MAP_FAILED {
-            return Err(call("map", "active")(std::io::Error::last_os_error()));
-        }
-        Ok(Self { page })
-    }
-
-    fn word(&self) -> &AtomicU64 {
-        // SAFETY: the page is mapped as long as self lives, page-aligned, and read and written as this word by
-        // us and by the probes, always whole.
-        unsafe { &*self.page.cast() }
-    }
-}
-
-impl Drop for ActiveWord {
-    fn drop(&mut self) {
-        // SAFETY: the page was mapped by us with this length and no reference to it outlives self.
-        unsafe { libc::munmap(self.page, PAGE) };
-    }
-}
-
 /// All tables of both banks, and which is in force.
 #[derive(Debug)]
 pub struct Generations {
-    active: ActiveWord,
+    /// The word that says which generation is in force.
+    active: Mapped,
     objects: Banked,
     slots: Banked,
     rows: Banked,
     rules: Banked,
     exempt: Banked,
     infos: Banked,
+    hits: Banked,
 }
 
 /// A generation that stands in the spare bank and decides nothing yet.
@@ -120,22 +81,27 @@ impl Staged {
 }
 
 impl Generations {
-    pub(crate) fn open(pins: &PinDir) -> Result<Self, Error> {
+    /// Opens the pinned tables; changes nothing.
+    ///
+    /// # Errors
+    /// If one is not there.
+    pub fn open(pins: &PinDir) -> Result<Self, Error> {
         Ok(Self {
-            active: ActiveWord::map(open_map(pins, "active")?.as_fd())?,
+            active: Mapped::map(open_map(pins, "active")?.as_fd(), "active", size_of::<Active>())?,
             objects: Banked::open(pins, "objects")?,
             slots: Banked::open(pins, "slots")?,
             rows: Banked::open(pins, "rows")?,
             rules: Banked::open(pins, "rules")?,
             exempt: Banked::open(pins, "exempt")?,
             infos: Banked::open(pins, "generations")?,
+            hits: Banked::open(pins, "hits")?,
         })
     }
 
     /// The generation in force; 0 before the first.
     #[must_use]
     pub fn active(&self) -> Active {
-        let word = self.active.word().load(Ordering::Acquire);
+        let word = self.active.load(0);
         Active::read_from_bytes(&word.to_ne_bytes()).unwrap_or_default()
     }
 
@@ -158,6 +124,9 @@ impl Generations {
         self.rows.place(bank, filled(array::<Row>("rows"), &numbered(&tables.rows))?.as_fd())?;
         self.rules.place(bank, filled(array::<RuleInfo>("rules"), &numbered(&tables.rules))?.as_fd())?;
         self.exempt.place(bank, filled(hash::<u64, Exempt>("exempt"), &tables.exempt)?.as_fd())?;
+        // Not frozen: the probes count in it, from 0.
+        let hits = MapShape { max_entries: tables.info.rules.max(1), ..array::<u64>("hits") };
+        self.hits.place(bank, sys::map_create(&hits).map_err(call("create", "hits"))?.as_fd())?;
         let info = MapShape { flags: 0, ..array::<GenerationInfo>("generations") };
         self.infos.place(bank, filled(info, &[(0_u32, tables.info)])?.as_fd())?;
         self.verify(generation, &tables.info)?;
@@ -172,7 +141,7 @@ impl Generations {
             enforced_operations: staged.info.enforced_operations,
         };
         let word = active.as_bytes().try_into().map_or(0, u64::from_ne_bytes);
-        self.active.word().store(word, Ordering::Release);
+        self.active.store(0, word);
     }
 
     /// Waits for every decision that is being made: the kernel does before an update of a map of maps returns.
@@ -261,6 +230,16 @@ impl Generations {
     /// If the tables cannot be read.
     pub fn guarded(&self, generation: u32) -> Result<Guarded, Error> {
         self.read_back(generation).map(Guarded::from)
+    }
+
+    /// How many decisions each rule of a generation has caused since it was staged, by number. A decision is counted
+    /// for the one rule that its event would name.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn hits(&self, generation: u32) -> Result<Vec<u64>, Error> {
+        let Some(info) = self.info(generation)? else { return Ok(Vec::new()) };
+        listed::<u64>(&self.hits, generation % BANKS, info.rules)
     }
 
     fn read_back(&self, generation: u32) -> Result<Tables, Error> {

@@ -1,15 +1,15 @@
 //! What can be seen and done with nothing but the pins: status without a daemon, and the way down.
 
+use crate::accounts::{Accounts, sum};
 use crate::error::{Error, call, call_path};
 use crate::generation::Generations;
-use crate::object::{open_map, read_identity};
+use crate::object::read_identity;
 use crate::pins::{Lock, PinDir};
 use crate::sys;
-use aegis_kernel_abi::{ABI_VERSION, Active, Counters, GenerationInfo, HOOKS, Hook};
-use aya_obj::generated::{bpf_link_info, bpf_map_info, bpf_prog_info};
-use std::os::fd::{AsFd, BorrowedFd};
+use aegis_kernel_abi::{ABI_VERSION, Active, Counters, GenerationInfo, Hook};
+use aya_obj::generated::{bpf_link_info, bpf_prog_info};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use zerocopy::FromBytes;
 
 /// A link that enforces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub fn inspect(pins: &PinDir) -> Result<Inspection, Error> {
         info: generations.info(active.generation)?,
         rules: generations.rule_ids(active.generation)?,
         links,
-        counters: sum_counters(open_map(pins, "counters")?.as_fd())?,
+        counters: sum(&Accounts::open(pins)?.counters()?),
         has_daemon: pins.is_locked()?,
     })
 }
@@ -79,39 +79,6 @@ pub(crate) fn link_info(pins: &PinDir, hook: Hook) -> Result<Option<LinkInfo>, E
     let described: bpf_prog_info = sys::describe(program.as_fd()).map_err(call("describe", hook.word()))?;
     let recursion_misses = described.recursion_misses;
     Ok(Some(LinkInfo { hook, link_id: info.id, program_id: info.prog_id, recursion_misses }))
-}
-
-/// Sums the counters of all CPUs.
-pub(crate) fn sum_counters(map: BorrowedFd<'_>) -> Result<Counters, Error> {
-    let failed = || call("read", "counters");
-    let cpus = aya::util::nr_cpus().map_err(|(_, error)| failed()(error))?;
-    let info: bpf_map_info = sys::describe(map).map_err(failed())?;
-    if info.value_size as usize != size_of::<Counters>() {
-        return Err(Error::ReadBack { table: "counters", what: "its values have another size".to_owned() });
-    }
-    let mut values = vec![0_u8; cpus.saturating_mul(size_of::<Counters>())];
-    sys::map_lookup(map, &0_u32, &mut values).map_err(failed())?;
-    let mut sum = Counters::default();
-    for chunk in values.chunks_exact(size_of::<Counters>()) {
-        if let Ok(counters) = Counters::read_from_bytes(chunk) {
-            add(&mut sum, &counters);
-        }
-    }
-    Ok(sum)
-}
-
-fn add(sum: &mut Counters, one: &Counters) {
-    sum.reported += one.reported;
-    sum.submitted += one.submitted;
-    sum.dropped += one.dropped;
-    sum.undecidable += one.undecidable;
-    sum.survived += one.survived;
-    sum.exempted += one.exempted;
-    let add_all = |sum: &mut [u64; HOOKS], one: &[u64; HOOKS]| {
-        sum.iter_mut().zip(one).for_each(|(sum, one)| *sum += one);
-    };
-    add_all(&mut sum.audited, &one.audited);
-    add_all(&mut sum.denied, &one.denied);
 }
 
 /// How long links may take to end once their pins are gone: the kernel frees them after a grace period.

@@ -6,6 +6,7 @@
 //! checks. This crate knows tables, not policies, and has no threads and no runtime of its own. It is the only
 //! one that calls bpf(2).
 
+mod accounts;
 pub mod bench;
 mod error;
 mod events;
@@ -14,6 +15,7 @@ mod guarded;
 mod holders;
 mod host;
 mod inspect;
+mod mapped;
 mod notices;
 mod object;
 mod pins;
@@ -24,10 +26,11 @@ mod self_check;
 mod sys;
 mod tables;
 
+pub use accounts::Accounts;
 /// The hash of a name in slot keys: the one that the probes compute.
 pub use aegis_decide::name_hash;
 pub use error::Error;
-pub use events::EventRing;
+pub use events::{EventRing, Malformed};
 pub use generation::{Generations, Staged};
 pub use guarded::{Concern, Guarded, Spared, Survivors};
 pub use holders::HolderProbes;

@@ -72,6 +72,7 @@ pub(crate) fn load(settings: Settings) -> Result<Ebpf, Error> {
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&btf))
         .map_max_entries("events", settings.ring_bytes)
+        .map_max_entries("reader", crate::accounts::possible_cpus()?)
         .override_global("test_force", &settings.test.force, true)
         .override_global("test_pause", &settings.test.pause, true)
         .load(lsm_object())
@@ -158,7 +159,7 @@ pub(crate) fn program_tag(program: std::os::fd::BorrowedFd<'_>) -> std::io::Resu
 pub(crate) const IDENTITY: &str = "identity";
 
 /// All maps of the object by name. Those that are banked hold the tables of generations.
-pub(crate) const MAPS: [&str; 14] = [
+pub(crate) const MAPS: [&str; 19] = [
     "objects",
     "slots",
     "rows",
@@ -172,6 +173,11 @@ pub(crate) const MAPS: [&str; 14] = [
     "counters",
     "events",
     "notices",
+    "hits",
+    "storms",
+    "summarised",
+    "ledger",
+    "reader",
     IDENTITY,
 ];
 

@@ -1,10 +1,11 @@
 //! The armed probes: loaded once, pinned, and adopted by every later daemon.
 
+use crate::accounts::{Accounts, sum};
 use crate::error::{Error, call, call_path};
 use crate::events::EventRing;
 use crate::generation::Generations;
 use crate::guarded::Survivors;
-use crate::inspect::{LinkInfo, link_info, sum_counters};
+use crate::inspect::{LinkInfo, link_info};
 use crate::notices::NoticeRing;
 use crate::object::{self, IDENTITY, open_map, read_identity};
 use crate::pins::{Lock, PinDir};
@@ -19,6 +20,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
 use zerocopy::IntoBytes;
 
 /// What the loader is free to choose.
@@ -58,7 +60,7 @@ pub struct Probes {
     self_check: OwnedFd,
     proofs: OwnedFd,
     survival: OwnedFd,
-    counters: OwnedFd,
+    accounts: Arc<Accounts>,
     arrival: Arrival,
 }
 
@@ -88,7 +90,7 @@ impl Probes {
             self_check: open_map(pins, "self_check")?,
             proofs: open_map(pins, "proofs")?,
             survival: open_map(pins, "survival")?,
-            counters: open_map(pins, "counters")?,
+            accounts: Arc::new(Accounts::open(pins)?),
             pins: pins.clone(),
             lock,
             identity,
@@ -252,12 +254,18 @@ impl Probes {
         judge(hook, errno, object, &proof, (token, generation)).map(|()| proof)
     }
 
+    /// What became of every decision that was to be reported.
+    #[must_use]
+    pub fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.accounts)
+    }
+
     /// The counters, summed over all CPUs.
     ///
     /// # Errors
     /// If they cannot be read.
     pub fn counters(&self) -> Result<Counters, Error> {
-        sum_counters(self.counters.as_fd())
+        self.accounts.counters().map(|counters| sum(&counters))
     }
 }
 

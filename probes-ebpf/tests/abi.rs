@@ -5,8 +5,9 @@
 mod btf;
 
 use aegis_kernel_abi::{
-    Active, Counters, Entry, Event, Exempt, GenerationInfo, Held, Identity, InodeNumber, Membership, Notice,
-    ObjectKey, Process, Proof, Resolved, Row, RuleInfo, SelfCheck, SlotKey, Survival, SurvivalKey,
+    Active, Counters, Delivered, Entry, Event, Exempt, GenerationInfo, Held, Identity, InodeNumber, Ledger,
+    Membership, Notice, ObjectKey, Process, Proof, ReaderMark, Resolved, Row, RuleInfo, SelfCheck, SlotKey,
+    Storm, StormKey, Summarised, Survival, SurvivalKey,
 };
 use btf::{Btf, Member, Struct};
 use std::mem::offset_of;
@@ -114,10 +115,6 @@ fn records() -> Vec<Layout> {
                 path,
             }
         ),
-        layout!(
-            "aegis_counters",
-            Counters { reported, submitted, dropped, undecidable, survived, exempted, audited, denied }
-        ),
         layout!("aegis_notice", Notice { generation, hook, time_ns }),
         layout!("aegis_resolved", Resolved { descriptor, reserved, object }),
         layout!("aegis_process", Process { pid, reserved, start_time }),
@@ -129,8 +126,37 @@ fn records() -> Vec<Layout> {
     ]
 }
 
+fn accounts() -> Vec<Layout> {
+    vec![
+        layout!(
+            "aegis_counters",
+            Counters {
+                submitted,
+                suppressed,
+                dropped,
+                sequence,
+                reported,
+                undecidable,
+                survived,
+                exempted,
+                audited,
+                denied,
+            }
+        ),
+        layout!(
+            "aegis_storm_key",
+            StormKey { object, executable, generation, rule, operations, hook, verdict, reason, reserved }
+        ),
+        layout!("aegis_storm", Storm { since, window, in_window, suppressed, last }),
+        layout!("aegis_summarised", Summarised { since, count, last }),
+        layout!("aegis_ledger", Ledger { events_per_second, summarised, reading }),
+        layout!("aegis_delivered", Delivered { upto, events, late, gaps }),
+        layout!("aegis_reader_mark", ReaderMark { taken, turn, pages }),
+    ]
+}
+
 fn layouts() -> impl Iterator<Item = Layout> {
-    keys_and_values().into_iter().chain(records())
+    keys_and_values().into_iter().chain(records()).chain(accounts())
 }
 
 fn check(object: &[u8]) {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod accounts;
 mod daemon;
 mod forced;
 mod holders;
@@ -29,6 +30,7 @@ fn main() {
     }
     let arguments = Arguments::from_args();
     let trials: Vec<Trial> = [
+        accounts::trials(),
         life::trials(),
         daemon::trials(),
         names::trials(),

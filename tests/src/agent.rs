@@ -76,16 +76,28 @@ impl Agent {
     /// Starts the daemon with a policy and waits until it answers.
     pub fn start(&mut self, policy: &str, options: &[&str]) {
         let file = self.policy(policy);
+        let _ = fs::remove_file(self.output_file());
         let words = [&["run", "--policy", &file], options].concat();
         self.arguments = words.iter().map(|word| (*word).to_owned()).collect();
         self.start_again();
     }
 
-    /// Starts the daemon as the last time.
+    fn output_file(&self) -> PathBuf {
+        self.directory().join("output")
+    }
+
+    /// Starts the daemon as the last time. Its standard output goes behind that of the one before it.
     pub fn start_again(&mut self) {
+        let output =
+            File::options().create(true).append(true).open(self.output_file()).expect("an output file");
+        self.start_into(output.into());
+    }
+
+    /// The same with another standard output.
+    pub fn start_into(&mut self, output: Stdio) {
         let log = File::create(self.directory().join("log")).expect("a log file");
         let words: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        let child = self.command(&words).stdout(Stdio::null()).stderr(log).spawn().expect("aegisbpf starts");
+        let child = self.command(&words).stdout(output).stderr(log).spawn().expect("aegisbpf starts");
         self.child = Some(child);
         let log = || fs::read_to_string(self.directory().join("log")).unwrap_or_default();
         wait_until("the daemon is ready", || {
@@ -144,6 +156,28 @@ impl Agent {
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
+    /// All records on the standard outputs of the daemons since the start. What a killed daemon did not finish is no
+    /// record.
+    #[must_use]
+    pub fn output(&self) -> Vec<Value> {
+        let text = fs::read(self.output_file()).unwrap_or_default();
+        records(&String::from_utf8_lossy(&text))
+    }
+
+    /// What became of every decision that was to be reported, once everything was delivered.
+    #[must_use]
+    pub fn account(&self) -> Value {
+        let mut account = Value::Null;
+        wait_until("everything is delivered", || {
+            account = self.json(&["events", "account"]);
+            let total = &account["total"];
+            [&total["in_ring"], &total["in_daemon"], &account["unsummarised"]]
+                .iter()
+                .all(|count| **count == 0)
+        });
+        account
+    }
+
     /// The records of decisions.
     #[must_use]
     pub fn blocks(&self) -> Vec<Value> {
@@ -179,6 +213,12 @@ impl Drop for Agent {
         }
         let _ = self.run(&["detach", "--reason", "end of test"]);
     }
+}
+
+/// The lines that are records.
+#[must_use]
+pub fn records(text: &str) -> Vec<Value> {
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 /// Waits for something that must come true.

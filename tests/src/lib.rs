@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+pub mod account;
 pub mod agent;
 pub mod check;
 pub mod names;

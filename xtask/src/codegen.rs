@@ -63,6 +63,7 @@ fn abi_header(root: &Path) -> Result<String> {
         .with_src(root.join("kernel-abi/src/tables.rs"))
         .with_src(root.join("kernel-abi/src/event.rs"))
         .with_src(root.join("kernel-abi/src/holder.rs"))
+        .with_src(root.join("kernel-abi/src/accounts.rs"))
         .generate()
         .context("cbindgen could not read kernel-abi")?;
     let mut bytes = Vec::new();
@@ -112,6 +113,12 @@ fn structs() -> Vec<String> {
         "Held",
         "Membership",
         "Counters",
+        "StormKey",
+        "Storm",
+        "Summarised",
+        "Ledger",
+        "Delivered",
+        "ReaderMark",
     ];
     names.map(str::to_owned).to_vec()
 }

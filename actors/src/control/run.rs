@@ -1,12 +1,13 @@
 //! The server behind the socket.
 
 use super::state::{Access, may, other_root, refusal};
+use crate::clock::unix_ns;
 use crate::loader::Loader;
-use crate::ringbuf_reader::Journal;
+use crate::ringbuf_reader::{Journal, line, unnumbered_gap};
 use crate::tree::Daemon;
 use aegis_control_api::{
-    API_VERSION, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest, GapRecord, HolderAction,
-    Memory, PolicyReply, ROOT_HEADER, Record, Refusal, RefusalKind, Status, paths,
+    API_VERSION, AccountsReply, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest,
+    HolderAction, Memory, PolicyReply, ROOT_HEADER, Refusal, RefusalKind, Status, paths,
 };
 use aegis_policy::{Plan, Source};
 use axum::body::{Body, Bytes};
@@ -111,6 +112,7 @@ pub async fn serve(control: &mut Control, daemon: Arc<Daemon>) -> std::io::Resul
         .route(paths::APPLY, post(apply))
         .route(paths::RESET, post(reset))
         .route(paths::EVENTS, get(events))
+        .route(paths::ACCOUNTS, get(accounts))
         .route(paths::DETACH, post(detach))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&daemon), refuse_other_root))
@@ -211,6 +213,17 @@ async fn policy(
     with_loader(daemon, |loader| loader.policy().map_err(|error| refusal(&error))).await.map(Json)
 }
 
+async fn accounts(
+    State(daemon): State<Arc<Daemon>>,
+    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+) -> Reply<AccountsReply> {
+    may(Access::Read, uid).map_err(Refused)?;
+    let malformed = daemon.received.unnumbered.load(Ordering::Relaxed);
+    with_loader(daemon, move |loader| loader.accounts(malformed).map_err(|error| refusal(&error)))
+        .await
+        .map(Json)
+}
+
 async fn apply(
     State(daemon): State<Arc<Daemon>>,
     ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
@@ -300,10 +313,8 @@ impl Lines {
     fn fill(&mut self) {
         let (lines, gone, last) = self.journal.after(self.after, LINES);
         if gone > 0 {
-            let gap = GapRecord { version: API_VERSION, reason: "evicted".to_owned(), count: gone };
-            // This type has nothing that JSON cannot hold.
-            self.ready
-                .extend(serde_json::to_string(&Record::Gap(gap)).ok().map(|gap| Bytes::from(gap + "\n")));
+            let gap = line(&unnumbered_gap(unix_ns(), "evicted", gone));
+            self.ready.push_back(Bytes::from(format!("{gap}\n")));
         }
         self.ready.extend(lines.iter().map(|line| Bytes::from(format!("{line}\n"))));
         self.after = last.max(self.after);

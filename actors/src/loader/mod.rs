@@ -2,6 +2,7 @@
 //!
 //! Any failure leaves the generation in force untouched, and says in which step it happened.
 
+mod accounts;
 mod holders;
 mod pins;
 mod resolve;
@@ -9,7 +10,7 @@ mod run;
 mod state;
 mod walk;
 
-pub use pins::{detach_pins, policy_from_pins, status_from_pins};
+pub use pins::{accounts_from_pins, detach_pins, policy_from_pins, status_from_pins};
 pub use run::{Loader, LoaderSettings, RuleNames, counts, link_status};
 
 use aegis_probes::Error as ProbeError;

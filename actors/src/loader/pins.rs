@@ -2,10 +2,10 @@
 
 use super::run::{Loader, LoaderSettings, counts, link_status};
 use super::state::generation_status;
-use super::{LoadError, step};
-use aegis_control_api::{API_VERSION, DetachReply, Memory, PolicyReply, Status};
+use super::{LoadError, accounts, step};
+use aegis_control_api::{API_VERSION, AccountsReply, DetachReply, Memory, PolicyReply, Status};
 use aegis_kernel_abi::Mode;
-use aegis_probes::{Error, EventRing, PinDir, TestSettings, inspect, take_down};
+use aegis_probes::{Accounts, Error, EventRing, Generations, PinDir, TestSettings, inspect, take_down};
 use std::path::Path;
 
 /// The policy in force.
@@ -16,6 +16,18 @@ pub fn policy_from_pins(root: &Path) -> Result<PolicyReply, LoadError> {
     let found = inspect(&PinDir::new(root)).map_err(step("read the pins"))?;
     let generation = found.info.as_ref().map(generation_status);
     Ok(PolicyReply { version: API_VERSION, generation, rules: found.rules })
+}
+
+/// What became of every decision that was to be reported. Needs no lock: a daemon may be at work.
+///
+/// # Errors
+/// If nothing is armed there.
+pub fn accounts_from_pins(root: &Path) -> Result<AccountsReply, LoadError> {
+    let pins = PinDir::new(root);
+    // Says if nothing is armed, or another version.
+    inspect(&pins).map_err(step("read the pins"))?;
+    let generations = Generations::open(&pins).map_err(step("read the pins"))?;
+    accounts::read(&Accounts::open(&pins).map_err(step("read the pins"))?, &generations, None)
 }
 
 /// The status. What is attached is proven by a self-check, as the daemon would, which needs its lock.

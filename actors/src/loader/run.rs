@@ -3,11 +3,11 @@
 use super::state::{
     Pending, Proven, class_status, classes, generation_status, pending, pending_rules, tables,
 };
-use super::{LoadError, resolve, step};
+use super::{LoadError, accounts, resolve, step};
 use crate::clock::unix_ns;
 use aegis_control_api::{
-    API_VERSION, ApplyReply, ClassStatus, Counts, GenerationStatus, HolderReport, LinkStatus, PendingRule,
-    PolicyReply,
+    API_VERSION, AccountsReply, ApplyReply, ClassStatus, Counts, GenerationStatus, HolderReport, LinkStatus,
+    PendingRule, PolicyReply,
 };
 use aegis_kernel_abi::{
     Class, Counters, Hook, Mode, ObjectKey, Operations, SURVIVAL_CGROUP, SURVIVAL_OBJECT, SURVIVAL_PROCESS,
@@ -384,6 +384,14 @@ impl Loader {
         self.probes.generations().memory().map_err(step("look at the tables"))
     }
 
+    /// What became of every decision that was to be reported. `malformed` is the reader's count.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn accounts(&self, malformed: u64) -> Result<AccountsReply, LoadError> {
+        accounts::read(&self.probes.accounts(), self.probes.generations(), Some(malformed))
+    }
+
     /// Takes everything down.
     ///
     /// # Errors
@@ -416,6 +424,7 @@ pub fn counts(counters: &Counters) -> Counts {
         exempted: counters.exempted,
         reported: counters.reported,
         submitted: counters.submitted,
+        suppressed: counters.suppressed,
         dropped: counters.dropped,
         received: None,
         malformed: None,

@@ -1,9 +1,15 @@
 //! Reads the event ring and turns events into records. It never waits for whoever reads the records: the newest
 //! of them are kept in memory, and a reader that comes late is told how many are gone.
+//!
+//! `order.rs` puts events in the order of their numbers and finds out which ones will not come; `storms.rs` makes
+//! summaries of those that were folded.
 
+mod order;
 mod run;
 mod state;
+mod storms;
 
 pub use run::{Reader, Received, spawn};
-pub(crate) use state::lifecycle;
 pub use state::{Journal, Line};
+pub(crate) use state::{gap_record, lifecycle, line, unnumbered_gap};
+pub(crate) use storms::Summary;

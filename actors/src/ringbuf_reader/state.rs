@@ -1,8 +1,12 @@
 //! Records out of events, and the journal that keeps the newest of them. Pure but for the journal's lock.
 
+use super::storms::Summary;
 use crate::loader::RuleNames;
-use aegis_control_api::{API_VERSION, BlockRecord, LifecycleRecord, Record};
-use aegis_kernel_abi::{Event, Hook, Operations, RULE_NONE, Reason, Verdict};
+use crate::printer::CpuGap;
+use aegis_control_api::{
+    API_VERSION, BlockRecord, GapRecord, LifecycleRecord, Record, StormRecord, SummaryRecord,
+};
+use aegis_kernel_abi::{Event, GapReason, Hook, Operations, RULE_NONE, Reason, StormKey, Verdict};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -18,25 +22,25 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// The record of an event.
-    pub(crate) fn record(&self, event: &Event) -> Record {
-        let verdict = Verdict::from_byte(event.verdict);
+    pub(crate) fn record(&self, event: &Event, late: bool) -> Record {
         let rule_number = Some(event.rule).filter(|rule| *rule != RULE_NONE);
         Record::Block(Box::new(BlockRecord {
             version: API_VERSION,
             boot_id: self.boot_id.clone(),
             cpu: event.cpu,
             sequence: event.sequence,
+            late,
             time_ns: event.time_ns.saturating_add(self.boot_offset_ns),
             boottime_ns: event.time_ns,
-            action: if verdict == Some(Verdict::Deny) { "BLOCK" } else { "AUDIT" }.to_owned(),
-            verdict: verdict.map_or("unknown", Verdict::word).to_owned(),
+            action: action(event.verdict).to_owned(),
+            verdict: Verdict::from_byte(event.verdict).map_or("unknown", Verdict::word).to_owned(),
             reason: Reason::from_byte(event.reason).map_or("unknown", Reason::word).to_owned(),
             signal: event.signal,
             generation: event.generation,
             rule: rule_number.and_then(|rule| self.names.get(event.generation, rule)),
             rule_number,
             hook: Hook::from_byte(event.hook).map_or("unknown", Hook::word).to_owned(),
-            operations: Operations::from_bits_retain(event.operations).words().map(str::to_owned).collect(),
+            operations: words(event.operations),
             pid: event.pid,
             tid: event.tid,
             ppid: event.ppid,
@@ -57,6 +61,81 @@ impl Origin {
             path_cut: event.path_is_cut(),
         }))
     }
+
+    /// The record of decisions that were folded.
+    pub(crate) fn summary(&self, summary: &Summary) -> Record {
+        Record::Summary(Box::new(SummaryRecord {
+            version: API_VERSION,
+            boot_id: self.boot_id.clone(),
+            first: summary.first,
+            last: summary.last,
+            count: summary.last.saturating_sub(summary.first).saturating_add(1),
+            of: summary.storm.map(|(key, _)| self.storm(&key, summary)),
+        }))
+    }
+
+    fn storm(&self, key: &StormKey, summary: &Summary) -> StormRecord {
+        let rule_number = Some(key.rule).filter(|rule| *rule != RULE_NONE);
+        StormRecord {
+            from_ns: summary.from_ns.saturating_add(self.boot_offset_ns),
+            to_ns: summary.to_ns.saturating_add(self.boot_offset_ns),
+            action: action(key.verdict).to_owned(),
+            verdict: Verdict::from_byte(key.verdict).map_or("unknown", Verdict::word).to_owned(),
+            reason: Reason::from_byte(key.reason).map_or("unknown", Reason::word).to_owned(),
+            generation: key.generation,
+            rule: rule_number.and_then(|rule| self.names.get(key.generation, rule)),
+            rule_number,
+            hook: Hook::from_byte(key.hook).map_or("unknown", Hook::word).to_owned(),
+            operations: words(key.operations),
+            ino: key.object.ino,
+            dev: key.object.dev,
+            inode_generation: key.object.inode_generation,
+            executable_ino: key.executable.ino,
+            executable_dev: key.executable.dev,
+        }
+    }
+}
+
+fn action(verdict: u8) -> &'static str {
+    if Verdict::from_byte(verdict) == Some(Verdict::Deny) { "BLOCK" } else { "AUDIT" }
+}
+
+fn words(operations: u32) -> Vec<String> {
+    Operations::from_bits_retain(operations).words().map(str::to_owned).collect()
+}
+
+/// The record of numbers that are not delivered.
+pub(crate) fn gap_record(boot_id: &str, time_ns: u64, gap: &CpuGap) -> Record {
+    Record::Gap(GapRecord {
+        version: API_VERSION,
+        time_ns,
+        reason: gap.reason().word().to_owned(),
+        count: gap.last.saturating_sub(gap.first).saturating_add(1),
+        boot_id: Some(boot_id.to_owned()),
+        cpu: Some(gap.cpu),
+        first: Some(gap.first),
+        last: Some(gap.last),
+    })
+}
+
+/// The record of losses that have no number.
+pub(crate) fn unnumbered_gap(time_ns: u64, reason: &str, count: u64) -> Record {
+    let (version, reason) = (API_VERSION, reason.to_owned());
+    Record::Gap(GapRecord {
+        version,
+        time_ns,
+        reason,
+        count,
+        boot_id: None,
+        cpu: None,
+        first: None,
+        last: None,
+    })
+}
+
+/// The same for one thing in the ring that was no event.
+pub(crate) fn malformed(time_ns: u64) -> Record {
+    unnumbered_gap(time_ns, GapReason::Malformed.word(), 1)
 }
 
 /// The path as people write it. What is cut off at the root shows as `…`.
@@ -77,6 +156,11 @@ pub(crate) fn lifecycle(time_ns: u64, what: &str, generation: u32, detail: &str)
 
 /// A record as it is written: one line of JSON, without the end of the line.
 pub type Line = Arc<str>;
+
+/// A record as a line. These types have nothing that JSON cannot hold; if they had, an empty line would stand here.
+pub(crate) fn line(record: &Record) -> Line {
+    serde_json::to_string(record).unwrap_or_default().into()
+}
 
 /// Lines that the journal keeps. About a kilobyte each: some 16 MB at most. When it is full the oldest goes, and
 /// readers that had not come to it get a gap record with the count.
@@ -104,9 +188,8 @@ impl Default for Journal {
 
 impl Journal {
     /// Adds a record and wakes those who follow.
-    pub fn push(&self, record: &Record) -> Option<Line> {
-        // These types have no map keys or values that JSON cannot hold.
-        let line: Line = serde_json::to_string(record).ok()?.into();
+    pub fn push(&self, record: &Record) -> Line {
+        let line = line(record);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.kept.len() == KEPT {
             lines.kept.pop_front();
@@ -116,7 +199,7 @@ impl Journal {
         let last = lines.first + lines.kept.len() as u64 - 1;
         drop(lines);
         self.last.send_replace(last);
-        Some(line)
+        line
     }
 
     /// The number of the newest record, and a way to wait for the next.

@@ -28,6 +28,10 @@ pub(crate) struct RunArgs {
     /// Size of the event ring in bytes: a power of two, at least 4096. Counts when the probes are armed.
     #[arg(long, default_value_t = 4 * 1024 * 1024, value_name = "BYTES", value_parser = ring_bytes)]
     ringbuf_bytes: u32,
+    /// How many equal decisions (same rule, object, program, operations) are reported in a second, each as a record
+    /// of its own; the others are counted and reported as one summary. 0 folds nothing.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    events_per_second: u32,
     /// A cgroup that is never denied anything, by its path in the hierarchy: for the way in, such as the service
     /// that you log in with. May be given more than once.
     #[arg(long, value_name = "CGROUP")]
@@ -69,6 +73,7 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
         },
         socket: common.socket.clone(),
         holders: args.holders.into(),
+        events_per_second: args.events_per_second,
     };
     tree::run(settings, plan.as_ref()).map_err(|error| {
         let exit = exit_of(&error);

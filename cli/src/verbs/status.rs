@@ -54,8 +54,15 @@ fn print(status: &Status) {
         (
             "events",
             format!(
-                "{} reported, {} in the ring, {} dropped",
-                counts.reported, counts.submitted, counts.dropped
+                "{} reported: {} sent, {} folded, {} dropped; {}",
+                counts.reported,
+                counts.submitted,
+                counts.suppressed,
+                counts.dropped,
+                match counts.received {
+                    Some(received) => format!("{received} received by this daemon"),
+                    None => "no daemon to receive them".to_owned(),
+                }
             ),
         ),
     ];

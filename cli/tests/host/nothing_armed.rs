@@ -49,6 +49,8 @@ const ROWS: &[Row] = &[
     not_armed("status", &["status"]),
     not_armed("status_in_json", &["status", "-o", "json"]),
     not_armed("show", &["policy", "show"]),
+    not_armed("account", &["events", "account"]),
+    not_armed("account_in_json", &["events", "account", "-o", "json"]),
     not_armed("detach", &["detach", "--reason", "test"]),
     not_armed("detach_in_json", &["detach", "--reason", "test", "-o", "json"]),
     // Told before anybody is asked to put it in force.

@@ -32,9 +32,9 @@ impl Records {
                 self.last += 1;
                 self.kept.push(*record);
             }
-            Record::Lifecycle(_) => self.last += 1,
             // It stands for the records that it counts, and is none itself.
-            Record::Gap(gap) => self.last += gap.count,
+            Record::Gap(gap) if gap.reason == "evicted" => self.last += gap.count,
+            Record::Lifecycle(_) | Record::Summary(_) | Record::Gap(_) => self.last += 1,
         }
     }
 

@@ -1,0 +1,142 @@
+//! Lines that wait, and those that could not be written. Pure.
+
+use crate::ringbuf_reader::{Line, Summary};
+use aegis_kernel_abi::{Delivered, GAP_REASONS, GapReason};
+use std::collections::BTreeMap;
+
+/// Sequence numbers of a CPU that are not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CpuGap {
+    pub(crate) cpu: u32,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    /// How many for each reason; their sum is all of them.
+    pub(crate) parts: [u64; GAP_REASONS],
+}
+
+impl CpuGap {
+    /// Numbers that are missing for one reason.
+    pub(crate) fn new(cpu: u32, first: u64, last: u64, reason: GapReason) -> Self {
+        let mut parts = [0; GAP_REASONS];
+        add(&mut parts, reason, last.saturating_sub(first).saturating_add(1));
+        Self { cpu, first, last, parts }
+    }
+
+    /// The reason that its record gives: what was lost here is told before what was lost earlier.
+    pub(crate) fn reason(&self) -> GapReason {
+        let order = [
+            GapReason::StdoutFailed,
+            GapReason::StdoutFull,
+            GapReason::Crash,
+            GapReason::Malformed,
+            GapReason::Dropped,
+        ];
+        let has = |reason: &GapReason| self.parts.get(*reason as usize).is_some_and(|count| *count > 0);
+        order.into_iter().find(has).unwrap_or(GapReason::Dropped)
+    }
+}
+
+fn add(parts: &mut [u64; GAP_REASONS], reason: GapReason, count: u64) {
+    if let Some(part) = parts.get_mut(reason as usize) {
+        *part = part.saturating_add(count);
+    }
+}
+
+/// What a line tells, for the accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// An event, in its turn.
+    Event { cpu: u32, sequence: u64 },
+    /// An event whose number was told of in a gap.
+    Late { cpu: u32 },
+    /// Numbers that are not delivered, in their turn.
+    Gap(CpuGap),
+    /// Decisions that were folded.
+    Summary(Summary),
+    /// Nothing that has a number.
+    Other,
+}
+
+/// A line and what it tells.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    pub(crate) line: Line,
+    pub(crate) told: Told,
+}
+
+/// Numbers that were in turn and not written, by CPU: one range each, as nothing of that CPU is written meanwhile.
+pub(crate) type Lost = BTreeMap<u32, CpuGap>;
+
+/// Takes what was not written into `lost`. What has no number in turn is only forgotten: a late event is in a gap
+/// already, and a summary is made again.
+pub(crate) fn lose(lost: &mut Lost, told: Told, reason: GapReason) {
+    let gap = match told {
+        Told::Event { cpu, sequence } => CpuGap::new(cpu, sequence, sequence, reason),
+        Told::Gap(gap) => gap,
+        Told::Late { .. } | Told::Summary(_) | Told::Other => return,
+    };
+    let known = lost.entry(gap.cpu).or_insert(CpuGap { parts: [0; GAP_REASONS], ..gap });
+    known.last = gap.last;
+    known.parts.iter_mut().zip(gap.parts).for_each(|(sum, part)| *sum = sum.saturating_add(part));
+}
+
+/// Takes what was written into the account of its CPU.
+pub(crate) fn written(delivered: &mut Delivered, told: Told) {
+    match told {
+        Told::Event { sequence, .. } => {
+            delivered.upto = sequence;
+            delivered.events = delivered.events.saturating_add(1);
+        }
+        Told::Late { .. } => delivered.late = delivered.late.saturating_add(1),
+        Told::Gap(gap) => {
+            delivered.upto = gap.last;
+            delivered.gaps.iter_mut().zip(gap.parts).for_each(|(sum, part)| *sum = sum.saturating_add(part));
+        }
+        Told::Summary(_) | Told::Other => {}
+    }
+}
+
+/// Lines that may wait for standard output: some 4 MB. When a slow terminal or pipe lets it fill up, further lines are
+/// left out there, told of in a gap record, and stay readable through the control socket.
+pub(crate) const WAITING: usize = 4_096;
+
+/// Lines that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    items: Vec<Item>,
+    lost: Lost,
+    /// Summaries that wait or are being written.
+    summaries: usize,
+}
+
+impl Queue {
+    /// Adds a line at the end. False if there is no room: then its number is told of later.
+    pub(crate) fn push(&mut self, item: Item) -> bool {
+        if self.items.len() >= WAITING {
+            lose(&mut self.lost, item.told, GapReason::StdoutFull);
+            return false;
+        }
+        self.summaries += usize::from(matches!(item.told, Told::Summary(_)));
+        self.items.push(item);
+        true
+    }
+
+    /// Everything that waits, and what found no room after it.
+    pub(crate) fn take(&mut self) -> (Vec<Item>, Lost) {
+        (std::mem::take(&mut self.items), std::mem::take(&mut self.lost))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.lost.is_empty()
+    }
+
+    /// Whether a summary waits or is being written.
+    pub(crate) fn has_summaries(&self) -> bool {
+        self.summaries > 0
+    }
+
+    /// A summary was written, or was not and is made again.
+    pub(crate) fn summary_done(&mut self) {
+        self.summaries = self.summaries.saturating_sub(1);
+    }
+}
