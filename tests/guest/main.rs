@@ -13,6 +13,7 @@ mod names;
 mod no_window;
 mod policies;
 mod signals;
+mod verbs;
 
 use aegis_actors::host::{HELPER_ARGUMENT, RAN_ARGUMENT, helper_main};
 use libtest_mimic::{Arguments, Trial};
@@ -37,6 +38,7 @@ fn main() {
         large::trials(),
         policies::trials(),
         holders::trials(),
+        verbs::trials(),
     ]
     .into_iter()
     .flatten()
