@@ -20,7 +20,7 @@ pub(crate) fn change(common: &Common, path: &str, change: Change, entries: &[Str
         Change::Add => "added",
         Change::Delete | Change::Clear => "removed",
     };
-    reply.changed.iter().for_each(|entry| output::line(&format!("{what} {entry}")));
+    reply.changed.iter().for_each(|entry| output::line(&format!("{what} {}", harmless(entry))));
     let generation = &applied.generation;
     output::line(&format!(
         "{} {what}, {} on the list; generation {} is in force: policy {} ({})",
@@ -40,6 +40,25 @@ pub(crate) fn list(common: &Common, path: &str) -> Result<()> {
     if common.output == Format::Json {
         return output::json(&reply);
     }
-    reply.entries.iter().for_each(|entry| output::line(entry));
+    reply.entries.iter().for_each(|entry| output::line(&harmless(entry)));
     Ok(())
+}
+
+/// A path without anything that a terminal would act upon; `-o json` has it as it is.
+fn harmless(entry: &str) -> String {
+    let shown = |character: char| match character {
+        control if control.is_control() => control.escape_default().to_string(),
+        other => other.to_string(),
+    };
+    entry.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn terminals_are_left_in_peace() {
+        assert_eq!(harmless("/srv/é \u{1b}[2J\u{9b}"), "/srv/é \\u{1b}[2J\\u{9b}");
+    }
 }
