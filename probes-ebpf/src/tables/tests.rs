@@ -429,7 +429,6 @@ fn only_what_enforces_sends_signals() {
         Call::Object(1, signalling(0, READ, Mode::Enforce)),
         Call::Object(1, signalling(1, WRITE, Mode::Observe)),
         Call::Inode(2, signalling(0, READ | WRITE, Mode::Enforce)),
-        Call::SelfCheck(3),
     ]);
     let expected = |row: &Row| {
         let enforces = row.mode == Mode::Enforce as u8 && row.flags & ROW_SELF_CHECK == 0;
