@@ -38,6 +38,8 @@ fn main() {
         large::trials(),
         policies::trials(),
         holders::trials(),
+        moves::trials(),
+        signals::trials(),
         verbs::trials(),
     ]
     .into_iter()

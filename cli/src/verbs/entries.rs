@@ -1,5 +1,6 @@
 //! What `block` and `allow` have in common: two lists of the local policy.
 
+use super::holders::harmless;
 use crate::Common;
 use crate::client::Client;
 use crate::output::{self, Format};
@@ -42,23 +43,4 @@ pub(crate) fn list(common: &Common, path: &str) -> Result<()> {
     }
     reply.entries.iter().for_each(|entry| output::line(&harmless(entry)));
     Ok(())
-}
-
-/// A path without anything that a terminal would act upon; `-o json` has it as it is.
-fn harmless(entry: &str) -> String {
-    let shown = |character: char| match character {
-        control if control.is_control() => control.escape_default().to_string(),
-        other => other.to_string(),
-    };
-    entry.chars().map(shown).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    #[test]
-    fn terminals_are_left_in_peace() {
-        assert_eq!(harmless("/srv/é \u{1b}[2J\u{9b}"), "/srv/é \\u{1b}[2J\\u{9b}");
-    }
 }
