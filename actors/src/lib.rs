@@ -8,6 +8,7 @@
 pub mod control;
 pub mod host;
 pub mod loader;
+pub mod local;
 pub mod path_watcher;
 pub mod printer;
 pub mod ringbuf_reader;

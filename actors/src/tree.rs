@@ -4,11 +4,11 @@
 use crate::clock::{boot_id, unix_ns};
 use crate::control::{Control, serve};
 use crate::loader::{LoadError, Loader, LoaderSettings};
+use crate::local::{Policies, PolicyError};
 use crate::path_watcher;
 use crate::printer::{self, Printer};
 use crate::ringbuf_reader::{self, Journal, Reader, Received, lifecycle};
-use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport};
-use aegis_policy::Plan;
+use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport, PolicySource};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub struct RunSettings {
     pub holders: HolderAction,
     /// How many equal decisions are sent in a second before the others are folded; 0 folds none.
     pub events_per_second: u32,
+    /// Where the local policy is, and what is kept from one daemon to the next.
+    pub state_directory: PathBuf,
 }
 
 /// Why the daemon ended before its time.
@@ -35,6 +37,9 @@ pub enum RunError {
     /// No policy could be put in force.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The policy is wrong, or its files cannot be read.
+    #[error(transparent)]
+    Policy(PolicyError),
     /// Something of the daemon's own failed.
     #[error("cannot {operation}")]
     Own {
@@ -45,9 +50,19 @@ pub enum RunError {
     },
 }
 
+impl From<PolicyError> for RunError {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Load(error) => Self::Load(error),
+            other => Self::Policy(other),
+        }
+    }
+}
+
 /// What the parts of the daemon share.
 pub struct Daemon {
     loader: Mutex<Loader>,
+    policies: Mutex<Policies>,
     /// Where its pins are.
     pub(crate) root: String,
     /// The newest records.
@@ -95,6 +110,11 @@ impl Daemon {
         }
     }
 
+    /// The policy in force, as text. Whoever changes it has the loader before.
+    pub(crate) fn policies(&self) -> MutexGuard<'_, Policies> {
+        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Records that everything was taken down, and ends the daemon.
     pub(crate) fn detached(&self, reason: &str) {
         tracing::warn!(reason, "detached: nothing is enforced any more");
@@ -106,12 +126,12 @@ impl Daemon {
 /// How long the end of the daemon waits for the printer's last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Runs the daemon until a signal or `detach` ends it. `plan` is put in force first, if there is one.
+/// Runs the daemon until a signal or `detach` ends it. `sources` are put in force first, if there are any.
 ///
 /// # Errors
 /// If the probes cannot be armed, the policy cannot be put in force, or the socket cannot be made. If nothing
 /// was armed before, nothing is left armed.
-pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
+pub fn run(settings: RunSettings, sources: Option<Vec<PolicySource>>) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(own("start"))?;
     // Before anything is armed: a signal that comes meanwhile is answered once the daemon is ready.
     let signals = runtime.block_on(Signals::catch()).map_err(own("catch signals"))?;
@@ -120,14 +140,16 @@ pub fn run(settings: RunSettings, plan: Option<&Plan>) -> Result<(), RunError> {
     accounts.set_events_per_second(settings.events_per_second);
     let journal = Journal::default();
     announce(&loader, &journal);
-    let prepared =
-        prepare(&mut loader, &journal, &settings.socket, &runtime, plan.map(|plan| (plan, settings.holders)));
+    let mut policies = Policies::new(settings.state_directory);
+    let sources = (sources, settings.holders);
+    let prepared = prepare(&mut loader, &journal, &settings.socket, &runtime, (&mut policies, sources));
     let (mut control, mut reader, printer) = prepared.inspect_err(|_| loader.give_up())?;
     let received = Arc::clone(&reader.received);
     let root = loader.root();
     let notices =
         loader.probes().notices().map_err(|source| LoadError::Kernel { step: "open notices", source })?;
-    let daemon = Arc::new(Daemon { loader: Mutex::new(loader), root, journal, received, end: Notify::new() });
+    let (loader, policies) = (Mutex::new(loader), Mutex::new(policies));
+    let daemon = Arc::new(Daemon { loader, policies, root, journal, received, end: Notify::new() });
     let watcher = path_watcher::spawn(notices, Arc::clone(&daemon)).map_err(own("watch paths"))?;
     tracing::info!(socket = %settings.socket.display(), "ready");
     runtime.block_on(answer(&mut control, signals, &daemon)).map_err(own("answer on the control socket"))?;
@@ -154,7 +176,7 @@ fn prepare(
     journal: &Journal,
     socket: &Path,
     runtime: &Runtime,
-    plan: Option<(&Plan, HolderAction)>,
+    (policies, (sources, action)): (&mut Policies, (Option<Vec<PolicySource>>, HolderAction)),
 ) -> Result<(Control, Reader, Printer), RunError> {
     let control = {
         let _entered = runtime.enter();
@@ -169,8 +191,11 @@ fn prepare(
     let outbox = printer.outbox.clone();
     let reader = ringbuf_reader::spawn(ring, loader.names(), journal.clone(), outbox, accounts)
         .map_err(own("start the reader of the event ring"))?;
-    if let Some((plan, action)) = plan {
-        let reply = loader.apply(plan)?;
+    let applied = match sources {
+        Some(sources) => Some(policies.apply(loader, sources)?),
+        None => policies.take_over(loader)?,
+    };
+    if let Some(reply) = applied {
         record_applied(journal, &ApplyReply { holders: loader.holders(action), ..reply });
     }
     Ok((control, reader, printer))
@@ -220,6 +245,7 @@ pub(crate) fn record_applied(journal: &Journal, reply: &ApplyReply) {
     for pending in &reply.pending {
         tracing::warn!(rule = pending.rule, paths = ?pending.paths, "pending: without effect there until it is resolved");
     }
+    reply.notes.iter().for_each(|note| tracing::warn!("{note}"));
     journal.push(&lifecycle(unix_ns(), what, generation.generation, &generation.policy));
     warn_of_holders(&reply.holders);
 }

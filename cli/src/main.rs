@@ -11,7 +11,7 @@ use exit::{Exit, Failure};
 use output::Format;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use verbs::{demo, detach, events, health, policy, run, status};
+use verbs::{allow, block, demo, detach, events, health, policy, run, stats, status};
 
 /// Stops programs on Linux hosts from touching what a policy forbids.
 #[derive(Parser)]
@@ -53,8 +53,16 @@ enum Verb {
     /// Checks and changes the policy in force.
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
+    /// Edits what is denied on this host beside the policy: a list that outlasts the daemon.
+    #[command(subcommand)]
+    Block(block::BlockVerb),
+    /// Edits which cgroups are exempt on this host beside those of the policy.
+    #[command(subcommand)]
+    Allow(allow::AllowVerb),
     /// Prints the records that the daemon has, one JSON object per line.
     Events(events::EventsArgs),
+    /// Prints counts since arming and sizes of the tables.
+    Stats(stats::StatsArgs),
     /// Takes everything down. Works without a daemon.
     Detach(detach::DetachArgs),
     /// Plays a small attack on a scratch directory and shows what the kernel says to it.
@@ -84,6 +92,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Verb::Status => status::run(&common),
         Verb::Health => health::run(&common),
         Verb::Policy(verb) => policy::run(&common, &verb),
+        Verb::Block(verb) => block::run(&common, &verb),
+        Verb::Allow(verb) => allow::run(&common, &verb),
+        Verb::Stats(args) => stats::run(&common, &args),
         Verb::Events(args) => events::run(&common, &args),
         Verb::Detach(args) => detach::run(&common, &args),
         Verb::Demo(args) => demo::run(&common, &args),

@@ -6,11 +6,13 @@
 
 mod accounts;
 mod holder;
+mod local;
 mod record;
 mod status;
 
 pub use accounts::{AccountsReply, CpuAccount, GapCount, RuleHits};
 pub use holder::{Holder, HolderAction, HolderReport, Holding, LISTED_HOLDERS};
+pub use local::{Change, ChangeReply, EntriesReply, EntriesRequest};
 pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record, StormRecord, SummaryRecord};
 pub use status::{ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status};
 
@@ -31,6 +33,11 @@ pub mod paths {
     pub const APPLY: &str = "/v1/policy/apply";
     /// POST: the empty policy; [`ApplyReply`](crate::ApplyReply).
     pub const RESET: &str = "/v1/policy/reset";
+    /// GET: [`EntriesReply`](crate::EntriesReply), of what the local policy denies. POST
+    /// [`EntriesRequest`](crate::EntriesRequest): [`ChangeReply`](crate::ChangeReply).
+    pub const BLOCK: &str = "/v1/block";
+    /// As [`BLOCK`], of the cgroups that the local policy exempts.
+    pub const ALLOW: &str = "/v1/allow";
     /// GET: [`PolicyReply`](crate::PolicyReply).
     pub const POLICY: &str = "/v1/policy";
     /// GET, `?after=N&follow=true`: records as NDJSON.
@@ -78,6 +85,9 @@ pub struct ApplyReply {
     pub holders: HolderReport,
     /// Rules that are without effect on some path until it can be resolved.
     pub pending: Vec<PendingRule>,
+    /// What else is to be known about it, such as what became of the local policy.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A rule that is pending: the way to its file is not there. The daemon tries again when something changes.

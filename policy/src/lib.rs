@@ -2,22 +2,24 @@
 //!
 //! The way of a policy through this crate is the list of its modules:
 //!
-//! 1. `syntax`: TOML with a place for every value, and reading of typed fields.
+//! 1. `syntax`: TOML with a place for every value, and reading of typed fields; lines of format 1.
 //! 2. `check`: what the fields mean; nothing leaves it that is not valid. Each file is checked for itself, then
 //!    all are merged, so a policy may be split in any way.
 //! 3. `plan`: the result, the same on every machine: paths are not resolved, cgroups not looked up.
 //! 4. `diagnostic`: what was wrong. All of it is told at once, each with place, cause and remedy.
 //!
-//! The language (format 3) is described by [`compile`]. This crate opens no file, asks no clock, and knows
+//! The language (format 3, and the older format 1) is described by [`compile`]; [`Entries`] edits format 1. This crate opens no file, asks no clock, and knows
 //! nothing of the host a plan will be used on: whether a path exists is found out by whoever resolves the plan.
 #![forbid(unsafe_code)]
 
 mod check;
 mod diagnostic;
+mod entries;
 mod plan;
 mod syntax;
 
 pub use diagnostic::{Code, Diagnostic, Level, Located, Place, Point, Related, RelatedPlace, Report};
+pub use entries::{AllowEntry, DenyEntry, Entries};
 pub use plan::{Anchors, CgroupRef, Name, NameError, Object, Plan, Rule, Severity};
 
 /// A policy file, already read.
@@ -50,9 +52,10 @@ pub struct Compiled {
 /// | `mode` | optional, `"enforce"` (default) or `"observe"` |
 /// | `[[rule]]` | any number of them |
 /// | `rule.id` | as `name`, unique in the whole policy |
-/// | `rule.on` | operations: `read`, `write`, `exec`, `map-exec` |
+/// | `rule.on` | operations: `read`, `write`, `exec`, `map-exec`, `truncate`, `create`, `link`, `unlink`, `rename`, `mkdir`, `mknod`, `symlink` |
 /// | `rule.path` | absolute paths, taken literally |
 /// | `rule.inode` | `"major:minor:inode"`, with `":generation"` behind it if wanted |
+/// | `rule.anchors` | optional, `hold` (default) or `follow`: what becomes of its paths when a directory above is renamed |
 /// | `rule.mode` | optional, as `mode`; a rule enforces only if both say so |
 /// | `rule.severity` | optional, `low`, `medium` (default), `high`, `critical` |
 /// | `rule.reason` | optional text of at most 256 bytes |
@@ -62,6 +65,11 @@ pub struct Compiled {
 /// `on`, `path`, `inode` and `cgroup` take a list of strings or a single string. A rule has at least one `path`
 /// or `inode`. When there are several files, `name`, `serial` and `mode` may stand in any of them, but must not
 /// contradict each other.
+///
+/// A file whose first line is `version=1` or `version=2` is of the older, line-oriented format instead: sections
+/// `[deny_path]`, `[deny_inode]` and `[allow_cgroup]` with an entry on each line. Each of the first two denies
+/// `read`, `write` and `exec` by a rule of its own; sections for the network are errors. It has no name, and files
+/// of both formats may be merged.
 ///
 /// # Errors
 /// A report of all errors and warnings in all files. Files whose TOML cannot be read, and files of another

@@ -21,6 +21,7 @@ macro_rules! rows {
 }
 
 const NONE: &str = "";
+const LINES: &str = "version=1\n";
 
 const ROWS: &[(&&str, Row)] = &rows! {
     NONE "empty text" "" => ["1:1 E0102", "1:1 E0102"]
@@ -32,7 +33,7 @@ const ROWS: &[(&&str, Row)] = &rows! {
     NONE "not a key and value" "version = 3\nname = \"p\"\nhello\n" => ["3:6 E0002"]
     NONE "no version" "name = \"p\"\n" => ["1:1 E0102"]
     NONE "another version" "version = 4\nnane = 4\n" => ["1:11 E0201"]
-    NONE "line-oriented format" "version=1\n[deny_path]\n/etc/shadow\n" => ["1:9 E0201"]
+    NONE "version 1 in another way" "version = 0x1\n[deny_path]\n" => ["1:11 E0201"]
     NONE "version beyond all numbers" "version = 99999999999999999999999999\n" => ["1:11 E0201"]
     NONE "version is a string" "version = \"3\"\nname = \"p\"\n" => ["1:11 E0103"]
     NONE "no name" "version = 3\n" => ["1:1 E0102"]
@@ -100,6 +101,26 @@ const ROWS: &[(&&str, Row)] = &rows! {
     EXEMPT "root cgroup" "cgroup = [\"/\", \"/sys/fs/cgroup\", \"/sys/fs/cgroup/unified/\", \"cgid:1\"]\n"
         => ["4:11 E0502", "4:16 E0502", "4:34 E0502", "4:61 E0502"]
     EXEMPT "cgroup with dots" "cgroup = \"/sys/fs/cgroup/a/../b\"\n" => ["4:10 E0403"]
+    RULE "anchors without meaning" "path = \"/a\"\nanchors = \"hodl\"\n" => ["7:11 E0306"]
+    RULE "anchors without paths" "inode = \"8:1:131\"\nanchors = \"follow\"\n" => ["7:11 W0004"]
+    HEAD "making an inode" "[[rule]]\nid = \"a\"\non = [\"create\", \"mkdir\"]\npath = \"/a\"\ninode = [\"8:1:131\", \"8:1:132\"]\n"
+        => ["7:10 E0307"]
+    LINES "sections for the network" "[deny_ip]\n10.0.0.1\n[deny_path]\n/a\n[deny_port]\n80\n[deny_cidr]\n"
+        => ["2:1 E0601", "6:1 E0601", "8:1 E0601"]
+    NONE "sections for the network in version 2" "# two\n\n version = 2 \r\n[deny_ip]\n::1\n" => ["4:1 E0601"]
+    NONE "lines without a version" "# forgotten\n[deny_path]\n/a\n" => ["1:1 E0102"]
+    LINES "versions" "version=1\nversion=3\nname=p\n/a\n[deny_path]\n/a\n"
+        => ["2:1 E0003", "3:1 E0201", "4:1 E0101", "5:1 E0003"]
+    LINES "unknown sections" "[deny_paths]\na\n[[rule]]\nid = 1\n[exempt]\n[deny_ip_port]\n[\u{1b}]\n"
+        => ["2:1 E0105", "4:1 E0105", "6:1 E0105", "7:1 E0105", "8:1 E0105"]
+    LINES "wrong paths" "[deny_path]\netc/shadow\n/\n  /a//b\n/a/\n/srv/*.db\n/a\u{0}b\n[deny_path\n"
+        => ["3:1 E0401", "4:1 E0402", "5:3 E0403", "6:1 E0403", "7:1 W0002", "8:1 E0405", "9:1 E0401"]
+    LINES "wrong inodes" "[deny_inode]\n131\n8:1:131\n0x8:1\n4294967296:1\n8: 1\n1:18446744073709551616\n"
+        => ["3:1 E0409", "4:1 E0409", "5:1 E0409", "6:1 E0408", "7:1 E0409", "8:1 E0408"]
+    LINES "wrong cgroups" "[allow_cgroup]\nsystem.slice\n/\ncgid:x\n/sys/fs/cgroup\n/a/../b\n"
+        => ["3:1 E0501", "4:1 E0502", "5:1 E0501", "6:1 E0502", "7:1 E0403"]
+    LINES "entries twice" "[deny_path]\n/a\n/a\n[deny_inode]\n1:2\n[deny_path]\n /a\n[deny_inode]\n01:2\n[allow_cgroup]\n/c\n/sys/fs/cgroup/c\n"
+        => ["4:1 W0001", "8:2 W0001", "10:1 W0001", "13:1 W0001"]
     EXEMPT "cgroup twice in two forms" "cgroup = [\"/a\", \"/sys/fs/cgroup/a\"]\n" => ["4:17 W0001"]
 };
 
@@ -188,7 +209,13 @@ fn files_are_compared() {
     let broken = "version = 3\nname = \"p\"\n[[rule]\n";
     let nameless = "version = 3\n";
     let (mut all, mut wrong) = (String::new(), Vec::new());
-    let rows: [(&str, Vec<Source<'_>>, &[&str]); 4] = [
+    let lines = "version=1\n[deny_path]\n/a\n[allow_cgroup]\n/c\n";
+    let clash = "version = 3\nname = \"p\"\n[[rule]]\nid = \"deny_path-a\"\non = \"read\"\npath = \"/a\"\n";
+    let rows: [(&str, Vec<Source<'_>>, &[&str]); 8] = [
+        ("equal entries in two files", vec![source("1", lines), source("2", lines)], &["3:1 W0001"]),
+        ("both formats", vec![source("1", lines), source("2", one)], &[]),
+        ("format 3 has to give the name", vec![source("1", lines), source("2", nameless)], &["1:1 E0102"]),
+        ("an id that an entry has", vec![source("1", lines), source("2", clash)], &["4:6 E0301"]),
         ("no file", vec![], &["1:1 E0001"]),
         (
             "contradictions",
@@ -213,7 +240,7 @@ fn files_are_compared() {
 fn every_code_has_a_row() {
     let from_rows = ROWS.iter().flat_map(|(_, row)| row.expected).filter_map(|found| found.split(' ').nth(1));
     // These need several files, no file, or long texts.
-    let elsewhere = ["E0001", "E0205", "E0404"];
+    let elsewhere = ["E0001", "E0205", "E0404", "E0410"];
     let tested: BTreeSet<&str> = from_rows.chain(elsewhere).collect();
     let known: BTreeSet<&str> = Code::ALL.iter().map(|code| code.id()).collect();
     assert_eq!(known.len(), Code::ALL.len(), "a number is used twice");

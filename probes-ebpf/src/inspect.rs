@@ -85,8 +85,9 @@ pub(crate) fn link_info(pins: &PinDir, hook: Hook) -> Result<Option<LinkInfo>, E
 const LINKS_END: Duration = Duration::from_secs(10);
 
 /// How long programs may take to end after their links. A link gives up its id a moment before it detaches its
-/// program, and the program itself after that, so the end of the program is the end of its decisions.
-const PROGRAMS_END: Duration = Duration::from_secs(5);
+/// program, and the program itself after that, so the end of the program is the end of its decisions. The kernel
+/// detaches them one after the other, with grace periods for each: a busy machine takes several seconds for all.
+const PROGRAMS_END: Duration = Duration::from_secs(30);
 
 /// Takes everything down: removes the links' pins, waits until they no longer decide, removes the rest. Returns
 /// the links that ended.

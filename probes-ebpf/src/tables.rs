@@ -24,6 +24,8 @@ pub struct Say {
     pub operations: Operations,
     /// How it wants them to end, with the modes of policy and command line taken in.
     pub mode: Mode,
+    /// The kernel's number of the signal that a process gets whom an enforcing rule denies; 0 is none.
+    pub signal: u8,
 }
 
 /// What happens to what stands on the way to a rule's file.
@@ -153,7 +155,8 @@ impl Builder {
     /// If an object has more rows than a probe can walk, or a number does not fit its field.
     pub fn build(mut self, header: &Header) -> Result<Tables, Error> {
         // Denied to the task that makes the self-check, and to nobody else.
-        let say = Say { rule: RULE_SELF_CHECK, operations: Operations::all(), mode: Mode::Enforce };
+        let say =
+            Say { rule: RULE_SELF_CHECK, operations: Operations::all(), mode: Mode::Enforce, signal: 0 };
         let check = InodeNumber::new(SELF_CHECK_INO, SELF_CHECK_DEV);
         self.objects.entry(check).or_default().rows.push(row(say, ROW_SELF_CHECK));
         let mut rulesets = Rulesets::default();
@@ -184,29 +187,33 @@ fn number(key: ObjectKey) -> InodeNumber {
 }
 
 fn row(say: Say, flags: u16) -> Row {
-    Row { operations: say.operations.bits(), rule: say.rule, mode: say.mode as u8, flags, ..Row::default() }
+    // What only observes stops nobody.
+    let signal = if say.mode == Mode::Enforce { say.signal } else { 0 };
+    let (operations, mode) = (say.operations.bits(), say.mode as u8);
+    Row { operations, rule: say.rule, mode, signal, flags, ..Row::default() }
 }
 
 /// For each kind of row and each operation the strongest rule stays: enforce over observe, then the lower number.
 fn join(rows: &[Row]) -> Vec<Row> {
-    let mut strongest: BTreeMap<(u16, u32), (std::cmp::Reverse<u8>, u32)> = BTreeMap::new();
+    let mut strongest: BTreeMap<(u16, u32), (std::cmp::Reverse<u8>, u32, u8)> = BTreeMap::new();
     for row in rows {
         for operation in Operations::from_bits_retain(row.operations).iter() {
-            let strength = (std::cmp::Reverse(row.mode), row.rule);
+            let strength = (std::cmp::Reverse(row.mode), row.rule, row.signal);
             let best = strongest.entry((row.flags, operation.bits())).or_insert(strength);
             *best = strength.min(*best);
         }
     }
-    let mut joined: BTreeMap<(u16, std::cmp::Reverse<u8>, u32), u32> = BTreeMap::new();
-    for ((flags, operation), (mode, rule)) in strongest {
-        *joined.entry((flags, mode, rule)).or_default() |= operation;
+    let mut joined: BTreeMap<(u16, std::cmp::Reverse<u8>, u32, u8), u32> = BTreeMap::new();
+    for ((flags, operation), (mode, rule, signal)) in strongest {
+        *joined.entry((flags, mode, rule, signal)).or_default() |= operation;
     }
     joined
         .into_iter()
-        .map(|((flags, mode, rule), operations)| Row {
+        .map(|((flags, mode, rule, signal), operations)| Row {
             operations,
             rule,
             mode: mode.0,
+            signal,
             flags,
             ..Row::default()
         })

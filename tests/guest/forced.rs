@@ -59,6 +59,7 @@ impl Armed {
         let settings = LoaderSettings {
             bpffs_root: PathBuf::from("/sys/fs/bpf/aegis-forced"),
             mode: Mode::Enforce,
+            signal: 0,
             ring_bytes: 1 << 20,
             // This process is on the list: it takes everything down again.
             survival_cgroups: Some(Vec::new()),

@@ -14,6 +14,7 @@ mod names;
 mod no_window;
 mod policies;
 mod signals;
+mod verbs;
 
 use aegis_actors::host::{HELPER_ARGUMENT, RAN_ARGUMENT, helper_main};
 use libtest_mimic::{Arguments, Trial};
@@ -39,6 +40,9 @@ fn main() {
         large::trials(),
         policies::trials(),
         holders::trials(),
+        moves::trials(),
+        signals::trials(),
+        verbs::trials(),
     ]
     .into_iter()
     .flatten()

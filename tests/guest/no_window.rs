@@ -157,6 +157,7 @@ fn slowed() -> Armed {
     let settings = LoaderSettings {
         bpffs_root: PathBuf::from("/sys/fs/bpf/aegis-slowed"),
         mode: Mode::Enforce,
+        signal: 0,
         ring_bytes: 1 << 22,
         // This process is not on the survival list: it is the one that must be denied.
         survival_cgroups: None,

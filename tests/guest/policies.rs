@@ -1,6 +1,6 @@
 //! Policies in force: applied whole or not at all.
 
-use aegis_tests::agent::Agent;
+use aegis_tests::agent::{Agent, wait_until};
 use aegis_tests::check::{Test, expect, expect_text, trials as trials_of};
 use aegis_tests::outcome::Outcome;
 use libtest_mimic::{Failed, Trial};
@@ -13,6 +13,7 @@ const TESTS: &[Test] = &[
     ("apply_replaces", apply_replaces),
     ("reset_allows", reset_allows),
     ("unchanged_is_said", unchanged),
+    ("anchors_hold_and_follow", anchors),
 ];
 
 /// All tests of this file.
@@ -151,4 +152,36 @@ fn unchanged() -> Result<(), Failed> {
     let reply = agent.json(&["policy", "apply", &again]);
     expect("changed", reply["changed"].as_bool(), Some(false))?;
     expect("generation", reply["generation"]["generation"].as_u64(), Some(1))
+}
+
+/// A directory above a path stays where it is, or the rule comes after it.
+fn anchors() -> Result<(), Failed> {
+    let directory = |name: &str| format!("/scratch/policies-{name}");
+    let make = |name: &str| {
+        fs::create_dir_all(directory(name) + "/keys").expect("directories");
+        fs::write(directory(name) + "/keys/key", "content\n").expect("a file");
+    };
+    let rule = |name: &str| {
+        let path = directory(name) + "/keys/key";
+        format!("[[rule]]\nid = \"{name}\"\non = \"read\"\npath = \"{path}\"\nanchors = \"{name}\"\n")
+    };
+    let move_away =
+        |name: &str| -> Outcome { fs::rename(directory(name), directory(name) + "-moved").into() };
+    for name in ["hold", "follow"] {
+        let _ = fs::remove_dir_all(directory(name));
+        let _ = fs::remove_dir_all(directory(name) + "-moved");
+        make(name);
+    }
+    let mut agent = Agent::new("aegis-policies");
+    agent.start(&(head("anchors") + &rule("hold") + &rule("follow")), &["--enforce"]);
+    expect("held", move_away("hold"), Outcome::Denied)?;
+    agent.settle();
+    let blocks = agent.blocks();
+    expect("reason", blocks.last().and_then(|block| block["reason"].as_str()), Some("anchor"))?;
+    expect("followed", move_away("follow"), Outcome::Allowed)?;
+    expect("what was there", read(&(directory("follow") + "-moved/keys/key")), Outcome::Denied)?;
+    make("follow");
+    wait_until("the new file is covered", || read(&(directory("follow") + "/keys/key")) == Outcome::Denied);
+    agent.detach();
+    expect("detached", move_away("hold"), Outcome::Allowed)
 }

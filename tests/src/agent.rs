@@ -22,7 +22,10 @@ impl Agent {
     /// Names an agent; nothing is started.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), arguments: Vec::new(), child: None }
+        let agent = Self { name: name.to_owned(), arguments: Vec::new(), child: None };
+        // What an agent of the same name left there is not to count.
+        let _ = fs::remove_dir_all(agent.state());
+        agent
     }
 
     /// Where its files are.
@@ -77,13 +80,26 @@ impl Agent {
     pub fn start(&mut self, policy: &str, options: &[&str]) {
         let file = self.policy(policy);
         let _ = fs::remove_file(self.output_file());
-        let words = [&["run", "--policy", &file], options].concat();
+        self.start_with(&[&["--policy", &file], options].concat());
+    }
+
+    /// Starts the daemon with these options of `run` and waits until it answers.
+    pub fn start_with(&mut self, options: &[&str]) {
+        fs::create_dir_all(self.directory()).expect("a directory for the agent");
+        let state = self.state().display().to_string();
+        let words = [&["run", "--state-dir", &state], options].concat();
         self.arguments = words.iter().map(|word| (*word).to_owned()).collect();
         self.start_again();
     }
 
     fn output_file(&self) -> PathBuf {
         self.directory().join("output")
+    }
+
+    /// Where it keeps its local policy.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.directory().join("state")
     }
 
     /// Starts the daemon as the last time. Its standard output goes behind that of the one before it.

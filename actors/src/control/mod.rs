@@ -1,5 +1,6 @@
 //! The control socket: HTTP with JSON over a unix socket. Root may change, the group `aegisbpf` may read.
 
+mod entries;
 mod run;
 mod state;
 

@@ -1,15 +1,16 @@
 //! The server behind the socket.
 
-use super::state::{Access, may, other_root, refusal};
+use super::entries;
+use super::state::{Access, may, other_root, policy_refusal, refusal};
 use crate::clock::unix_ns;
 use crate::loader::Loader;
+use crate::local::{Policies, PolicyError};
 use crate::ringbuf_reader::{Journal, line, unnumbered_gap};
 use crate::tree::Daemon;
 use aegis_control_api::{
     API_VERSION, AccountsReply, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest,
     HolderAction, Memory, PolicyReply, ROOT_HEADER, Refusal, RefusalKind, Status, paths,
 };
-use aegis_policy::{Plan, Source};
 use axum::body::{Body, Bytes};
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
@@ -92,7 +93,7 @@ fn group(name: &str) -> Option<u32> {
 
 /// The user at the other end, as the kernel tells it.
 #[derive(Debug, Clone, Copy)]
-struct Peer(Option<u32>);
+pub(super) struct Peer(pub(super) Option<u32>);
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
@@ -111,6 +112,8 @@ pub async fn serve(control: &mut Control, daemon: Arc<Daemon>) -> std::io::Resul
         .route(paths::POLICY, get(policy))
         .route(paths::APPLY, post(apply))
         .route(paths::RESET, post(reset))
+        .route(paths::BLOCK, get(entries::blocked).post(entries::block))
+        .route(paths::ALLOW, get(entries::allowed).post(entries::allow))
         .route(paths::EVENTS, get(events))
         .route(paths::ACCOUNTS, get(accounts))
         .route(paths::DETACH, post(detach))
@@ -130,7 +133,7 @@ async fn refuse_other_root(State(daemon): State<Arc<Daemon>>, request: Request, 
 }
 
 /// A refusal as a response.
-struct Refused(Refusal);
+pub(super) struct Refused(pub(super) Refusal);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
@@ -144,7 +147,7 @@ impl IntoResponse for Refused {
     }
 }
 
-type Reply<T> = Result<Json<T>, Refused>;
+pub(super) type Reply<T> = Result<Json<T>, Refused>;
 
 /// Runs work that waits for the kernel where it does not hold up other requests. Changes come one after the
 /// other: the loader is behind a lock.
@@ -230,14 +233,8 @@ async fn apply(
     Json(request): Json<ApplyRequest>,
 ) -> Reply<ApplyReply> {
     may(Access::Change, uid).map_err(Refused)?;
-    let sources: Vec<Source<'_>> =
-        request.sources.iter().map(|source| Source { name: &source.name, text: &source.text }).collect();
-    let compiled = aegis_policy::compile(&sources)
-        .map_err(|report| Refused(Refusal { kind: RefusalKind::Policy, message: report.to_string() }))?;
-    let warnings = compiled.warnings.located().map(|warning| warning.message.to_string()).collect();
-    let mut reply = put_in_force(daemon, compiled.plan, request.holders).await?;
-    reply.warnings = warnings;
-    Ok(Json(reply))
+    let sources = request.sources;
+    put_in_force(daemon, request.holders, |policies, loader| policies.apply(loader, sources)).await.map(Json)
 }
 
 async fn reset(
@@ -245,19 +242,35 @@ async fn reset(
     ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
 ) -> Reply<ApplyReply> {
     may(Access::Change, uid).map_err(Refused)?;
-    put_in_force(daemon, Plan::empty(), HolderAction::Report).await.map(Json)
+    put_in_force(daemon, HolderAction::Report, Policies::reset).await.map(Json)
 }
 
-async fn put_in_force(daemon: Arc<Daemon>, plan: Plan, action: HolderAction) -> Result<ApplyReply, Refused> {
+async fn put_in_force<F>(daemon: Arc<Daemon>, action: HolderAction, change: F) -> Result<ApplyReply, Refused>
+where
+    F: FnOnce(&mut Policies, &mut Loader) -> Result<ApplyReply, PolicyError> + Send + 'static,
+{
     let journal = daemon.journal.clone();
-    let apply = move |loader: &mut Loader| {
-        let reply = loader.apply(&plan).map_err(|error| refusal(&error))?;
+    let change = move |policies: &mut Policies, loader: &mut Loader| {
+        let reply = change(policies, loader)?;
         // After the flip: nothing is opened in between.
         Ok(ApplyReply { holders: loader.holders(action), ..reply })
     };
-    let reply = with_loader(daemon, apply).await?;
+    let reply = with_policies(daemon, change).await?;
     crate::tree::record_applied(&journal, &reply);
     Ok(reply)
+}
+
+/// As [`with_loader`], for work on policies.
+pub(super) async fn with_policies<T, F>(daemon: Arc<Daemon>, work: F) -> Result<T, Refused>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Policies, &mut Loader) -> Result<T, PolicyError> + Send + 'static,
+{
+    let shared = Arc::clone(&daemon);
+    let work = move |loader: &mut Loader| {
+        work(&mut shared.policies(), loader).map_err(|error| policy_refusal(&error))
+    };
+    with_loader(daemon, work).await
 }
 
 async fn detach(

@@ -1,6 +1,7 @@
 //! Who may do what, and what a refusal looks like. Pure.
 
 use crate::loader::LoadError;
+use crate::local::PolicyError;
 use aegis_control_api::{Refusal, RefusalKind};
 
 /// What a request does.
@@ -38,6 +39,16 @@ pub(crate) fn refusal(error: &LoadError) -> Refusal {
     let kind = match error {
         LoadError::Unresolved(_) => RefusalKind::Policy,
         LoadError::Kernel { .. } => RefusalKind::Failed,
+    };
+    Refusal { kind, message: error.whole() }
+}
+
+/// A refusal out of an error about policies.
+pub(crate) fn policy_refusal(error: &PolicyError) -> Refusal {
+    let kind = match error {
+        PolicyError::Load(error) => return refusal(error),
+        PolicyError::Wrong(_) | PolicyError::UnknownSources => RefusalKind::Policy,
+        PolicyError::File { .. } => RefusalKind::Failed,
     };
     Refusal { kind, message: error.whole() }
 }

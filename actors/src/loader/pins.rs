@@ -40,6 +40,7 @@ pub fn status_from_pins(root: &Path) -> Result<Status, LoadError> {
     let settings = LoaderSettings {
         bpffs_root: root.to_owned(),
         mode: Mode::Enforce,
+        signal: 0,
         ring_bytes: 0,
         survival_cgroups: None,
         test: TestSettings::default(),

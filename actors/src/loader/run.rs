@@ -1,7 +1,7 @@
 //! The shell of the loader: files, kernel, clock.
 
 use super::state::{
-    Pending, Proven, class_status, classes, generation_status, pending, pending_rules, tables,
+    Manner, Pending, Proven, class_status, classes, generation_status, pending, pending_rules, tables,
 };
 use super::{LoadError, accounts, resolve, step};
 use crate::clock::unix_ns;
@@ -28,6 +28,8 @@ pub struct LoaderSettings {
     pub bpffs_root: PathBuf,
     /// The mode of the command line: the strongest that any rule can have.
     pub mode: Mode,
+    /// The kernel's number of the signal that a process gets whom an enforcing rule denies; 0 is none.
+    pub signal: u8,
     /// Size of the event ring in bytes.
     pub ring_bytes: u32,
     /// Cgroups of the survival list, by path below the hierarchy's root; `None` leaves the list as it is.
@@ -173,7 +175,8 @@ impl Loader {
     pub fn apply(&mut self, plan: &Plan) -> Result<ApplyReply, LoadError> {
         let host = resolve::host(plan, &self.resolver, self.probes.name_key())?;
         let pending = pending(plan, &host);
-        let tables = tables(plan, self.settings.mode, &host, unix_ns()).map_err(step("build tables"))?;
+        let manner = Manner { mode: self.settings.mode, signal: self.settings.signal };
+        let tables = tables(plan, manner, &host, unix_ns()).map_err(step("build tables"))?;
         drop(host);
         let wanted = *tables.info();
         // Also if nothing else is to be done: a link that somebody took away is put back.
@@ -226,6 +229,7 @@ impl Loader {
             warnings: Vec::new(),
             holders: HolderReport::default(),
             pending,
+            notes: Vec::new(),
         })
     }
 

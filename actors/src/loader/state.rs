@@ -63,11 +63,21 @@ fn anchor(rule: &Rule) -> Anchor {
     }
 }
 
-/// Builds the tables. `mode` is that of the command line.
-pub(crate) fn tables(plan: &Plan, mode: Mode, host: &Host, built_at_ns: u64) -> Result<Tables, Error> {
+/// What the command line adds to each rule of a plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// The strongest mode that a rule can have.
+    pub(crate) mode: Mode,
+    /// The signal that a process gets whom an enforcing rule denies; 0 is none.
+    pub(crate) signal: u8,
+}
+
+/// Builds the tables.
+pub(crate) fn tables(plan: &Plan, manner: Manner, host: &Host, built_at_ns: u64) -> Result<Tables, Error> {
+    let Manner { mode, signal } = manner;
     let mut builder = Builder::default();
     for (number, rule) in (0_u32..).zip(plan.rules()) {
-        let say = Say { rule: number, operations: rule.operations(), mode: rule.mode().and(mode) };
+        let say = Say { rule: number, operations: rule.operations(), mode: rule.mode().and(mode), signal };
         for object in rule.objects() {
             match object {
                 Object::Path(path) => {

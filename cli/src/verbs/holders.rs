@@ -63,7 +63,7 @@ fn row(holder: &Holder) -> [String; 9] {
 }
 
 /// Names that processes and files gave themselves must not steer a terminal.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let escape = |character: char| character.is_control().then(|| character.escape_default().to_string());
     text.chars().map(|character| escape(character).unwrap_or_else(|| character.to_string())).collect()
 }

@@ -1,10 +1,15 @@
 //! One file per verb.
 
+pub(crate) mod allow;
+pub(crate) mod block;
 pub(crate) mod demo;
 pub(crate) mod detach;
+pub(crate) mod entries;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod holders;
+pub(crate) mod manner;
 pub(crate) mod policy;
 pub(crate) mod run;
+pub(crate) mod stats;
 pub(crate) mod status;

@@ -30,7 +30,7 @@ pub(crate) enum PolicyVerb {
         #[arg(long, value_enum, default_value_t, value_name = "ACTION")]
         holders: Holders,
     },
-    /// Puts the empty policy in force, in one step like any other.
+    /// Puts the empty policy in force, in one step like any other. The local policy is set aside.
     Reset,
     /// Shows the policy in force, from the daemon or, without one, from the pins.
     Show,
@@ -122,6 +122,7 @@ fn applied(common: &Common, reply: &ApplyReply, holders: Holders) -> Result<()> 
 }
 
 fn show_applied(reply: &ApplyReply) {
+    reply.notes.iter().for_each(|note| output::note(note));
     let generation = &reply.generation;
     let what = if reply.changed { "is in force" } else { "was in force already" };
     output::line(&format!(

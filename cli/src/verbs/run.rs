@@ -1,11 +1,13 @@
 //! `run`: the daemon in the foreground.
 
 use super::holders::Holders;
+use super::manner::MannerArgs;
 use super::policy::{compile, read_sources};
 use crate::Common;
 use crate::exit::{Exit, Failure};
-use aegis_actors::host::{Mode, TestSettings};
+use aegis_actors::host::TestSettings;
 use aegis_actors::loader::{LoadError, LoaderSettings};
+use aegis_actors::local::PolicyError;
 use aegis_actors::tree::{self, RunError, RunSettings};
 use anyhow::Result;
 use clap::Args;
@@ -14,13 +16,8 @@ use std::path::PathBuf;
 /// Options of `run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Deny what rules with `mode = "enforce"` forbid (the default).
-    #[arg(long, conflicts_with = "observe")]
-    enforce: bool,
-    /// Only report what the policies that this daemon applies would deny, whatever they say. A policy that is in
-    /// force already goes on as it is until one is applied.
-    #[arg(long)]
-    observe: bool,
+    #[command(flatten)]
+    manner: MannerArgs,
     /// A policy file; may be given more than once, the files are merged. Without one, the policy that is in force
     /// stays; where none is, nothing is denied until `policy apply`.
     #[arg(long, value_name = "FILE")]
@@ -39,6 +36,10 @@ pub(crate) struct RunArgs {
     /// What is done about processes that opened or mapped before what the policy given here forbids: they can go on.
     #[arg(long, value_enum, default_value_t, value_name = "ACTION", requires = "policy")]
     holders: Holders,
+    /// Where the local policy is kept, which `block` and `allow` edit, and the files of the policy in force. Give
+    /// each daemon its own.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/aegisbpf", value_parser = crate::absolute)]
+    state_dir: PathBuf,
 }
 
 fn ring_bytes(text: &str) -> Result<u32, String> {
@@ -59,14 +60,18 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )
         .init();
-    let plan = match args.policy.as_slice() {
+    args.manner.warn();
+    let sources = match args.policy.as_slice() {
         [] => None,
-        files => Some(compile(&read_sources(files)?)?.plan),
+        files => Some(read_sources(files)?),
     };
+    // Told here, where the terminal is; the daemon compiles them together with the local policy.
+    sources.as_deref().map(compile).transpose()?;
     let settings = RunSettings {
         loader: LoaderSettings {
             bpffs_root: common.bpffs_root.clone(),
-            mode: if args.observe { Mode::Observe } else { Mode::Enforce },
+            mode: args.manner.mode(),
+            signal: args.manner.signal(),
             ring_bytes: args.ringbuf_bytes,
             survival_cgroups: Some(args.survival_cgroup.clone()),
             test: TestSettings::default(),
@@ -74,8 +79,9 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
         socket: common.socket.clone(),
         holders: args.holders.into(),
         events_per_second: args.events_per_second,
+        state_directory: args.state_dir.clone(),
     };
-    tree::run(settings, plan.as_ref()).map_err(|error| {
+    tree::run(settings, sources).map_err(|error| {
         let exit = exit_of(&error);
         let message = format!("{:#}", anyhow::Error::new(error));
         let remedy = if exit == Exit::NoLsm { format!("\n{}", no_lsm_remedy()) } else { String::new() };
@@ -85,7 +91,7 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
 
 fn exit_of(error: &RunError) -> Exit {
     match error {
-        RunError::Load(LoadError::Unresolved(_)) => Exit::Refused,
+        RunError::Load(LoadError::Unresolved(_)) | RunError::Policy(PolicyError::Wrong(_)) => Exit::Refused,
         RunError::Load(error) if error.is_lsm_refused() => Exit::NoLsm,
         _ => Exit::Failed,
     }

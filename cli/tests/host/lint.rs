@@ -61,6 +61,33 @@ const ROWS: &[Row] = &[
         stderr: &["literal.toml:2:8", "good.toml:2:8", "disagree about `name`"],
     },
     Row {
+        name: "lines",
+        words: &["policy", "lint", "lines.conf"],
+        status: 0,
+        stdout: &["format-1: no errors, 2 rule(s)"],
+        stderr: &[],
+    },
+    Row {
+        name: "both_formats",
+        words: &["policy", "lint", "lines.conf", "good.toml"],
+        status: 0,
+        stdout: &["good: no errors, 3 rule(s)"],
+        stderr: &[],
+    },
+    Row {
+        name: "network",
+        words: &["policy", "lint", "network.conf"],
+        status: 6,
+        stdout: &[],
+        stderr: &[
+            "network.conf:3:1",
+            "`nowhere/data` is not an absolute path",
+            "network.conf:4:1",
+            "`[deny_cidr]` cannot be enforced by this version",
+            "aegisbpf: 2 error(s); nothing has changed",
+        ],
+    },
+    Row {
         name: "no_file",
         words: &["policy", "lint", "absent.toml"],
         status: 6,

@@ -46,6 +46,10 @@ const ROWS: &[Row] = &[
     unreachable("events_followed", &["events", "--follow"]),
     unreachable("apply", &["policy", "apply", "good.toml"]),
     unreachable("reset", &["policy", "reset"]),
+    unreachable("block_add", &["block", "add", "/a"]),
+    unreachable("block_list", &["block", "list"]),
+    unreachable("allow_del", &["allow", "del", "/a", "-o", "json"]),
+    not_armed("stats", &["stats", "--detailed"]),
     not_armed("status", &["status"]),
     not_armed("status_in_json", &["status", "-o", "json"]),
     not_armed("show", &["policy", "show"]),
@@ -55,6 +59,18 @@ const ROWS: &[Row] = &[
     not_armed("detach_in_json", &["detach", "--reason", "test", "-o", "json"]),
     // Told before anybody is asked to put it in force.
     wrong_policy("apply_of_a_wrong_policy", &["policy", "apply", "bad.toml"]),
+    wrong_policy("audit_with_a_wrong_policy", &["run", "--audit", "--policy", "bad.toml"]),
+    Row {
+        name: "run_with_options_of_the_other_tool",
+        words: &["run", "--lsm-hook", "file", "--seccomp", "--deadman-ttl=9", "--policy", "bad.toml"],
+        status: 6,
+        stdout: &[],
+        stderr: &[
+            "warning: --lsm-hook has no effect: each hook",
+            "warning: --seccomp has no effect: confine",
+            "warning: --deadman-ttl has no effect: enforcement does not end by itself",
+        ],
+    },
     wrong_policy("run_with_a_wrong_policy", &["run", "--enforce", "--policy", "bad.toml"]),
     wrong_policy(
         "run_with_a_wrong_policy_among_others",

@@ -52,6 +52,21 @@ on = ["read"]
 path = ["/nowhere/*"]
 "#;
 
+/// Of format 1.
+const LINES: &str = "version=1\n[deny_path]\n/nowhere/data\n/nowhere/program\n[allow_cgroup]\n/nowhere\n";
+
+const NETWORK: &str = "version=2\n[deny_path]\nnowhere/data\n[deny_cidr]\n10.0.0.0/8\n";
+
+/// All policies.
+const POLICIES: [(&str, &str); 6] = [
+    ("good.toml", GOOD),
+    ("more.toml", MORE),
+    ("bad.toml", BAD),
+    ("literal.toml", LITERAL),
+    ("lines.conf", LINES),
+    ("network.conf", NETWORK),
+];
+
 /// How a run ended.
 pub(crate) struct Ran {
     pub(crate) status: Option<i32>,
@@ -63,9 +78,7 @@ impl Place {
     /// Makes it.
     pub(crate) fn make() -> Self {
         let place = Self(TempDir::with_prefix("aegis-host-").expect("a directory"));
-        let policies =
-            [("good.toml", GOOD), ("more.toml", MORE), ("bad.toml", BAD), ("literal.toml", LITERAL)];
-        for (name, text) in policies {
+        for (name, text) in POLICIES {
             fs::write(place.path(name), text).expect("a policy");
         }
         fs::create_dir(place.path(TEMPORARY)).expect("a directory for temporary files");
@@ -99,7 +112,7 @@ impl Place {
     pub(crate) fn left_behind(&self) -> Vec<String> {
         let names = |directory: PathBuf| fs::read_dir(directory).expect("the directory").map(name_of);
         let mut names: Vec<_> = names(self.path("")).chain(names(self.path(TEMPORARY))).collect();
-        names.retain(|name| !name.ends_with(".toml") && name != TEMPORARY);
+        names.retain(|name| name != TEMPORARY && !POLICIES.iter().any(|(policy, _)| policy == name));
         names.sort_unstable();
         names
     }

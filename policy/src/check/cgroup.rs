@@ -34,7 +34,8 @@ pub(super) fn read(table: Placed<&DeTable<'_>>, sink: &mut Sink) -> Vec<Placed<C
     cgroups
 }
 
-fn cgroup(text: &str) -> Result<CgroupRef, Fault> {
+/// An exempt cgroup.
+pub(super) fn cgroup(text: &str) -> Result<CgroupRef, Fault> {
     if let Some(digits) = text.strip_prefix("cgid:") {
         return by_id(text, digits);
     }

@@ -23,6 +23,8 @@ pub(super) const SECTIONS: &[&Section] = &[&TOP, &rule::RULE, &cgroup::EXEMPT];
 pub(super) struct File {
     /// Where the file begins.
     pub(super) place: Place,
+    /// Whether its format has a place for the policy's name.
+    pub(super) can_have_name: bool,
     /// Whether it gives a name, rightly or wrongly.
     pub(super) has_name: bool,
     pub(super) name: Option<Placed<Name>>,
@@ -56,6 +58,7 @@ fn contents(fields: &Fields<'_>, sink: &mut Sink) -> File {
     fields.integer("version", sink);
     File {
         place: fields.place,
+        can_have_name: true,
         has_name: fields.has("name"),
         name: fields.parsed("name", words::name, sink),
         serial: fields.integer("serial", sink).and_then(|number| number.parsed(serial, sink)),
@@ -85,8 +88,8 @@ fn to_u64(integer: &DeInteger<'_>) -> Option<u64> {
     u64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
 
-fn unsupported(version: impl std::fmt::Display) -> Fault {
+pub(super) fn unsupported(version: impl std::fmt::Display) -> Fault {
     Fault::new(Code::UnsupportedVersion, format!("format version {version} is not supported"))
-        .label("this program reads version 3")
+        .label("this program reads version 3, and versions 1 and 2 where the first line says so")
         .help("rewrite the policy in format 3 and write `version = 3`")
 }

@@ -42,7 +42,7 @@ fn short(what: &str, digits: &str, most: u32) -> Result<u32, Fault> {
 
 /// A number of digits only. Also used for ids of cgroups.
 pub(super) fn number(what: &str, digits: &str, most: u64) -> Result<u64, Fault> {
-    digits.parse().map_err(|_| too_big(what, digits, most))
+    digits.parse().ok().filter(|number| *number <= most).ok_or_else(|| too_big(what, digits, most))
 }
 
 fn too_big(what: &str, digits: &str, most: u64) -> Fault {

@@ -2,24 +2,27 @@
 
 use super::file::File;
 use super::rule::Draft;
+use super::words;
 use crate::diagnostic::{Code, Fault, Sink, enumerate, quote};
 use crate::plan::{Name, Object, Plan, Rule, widened};
 use crate::syntax::Placed;
 use aegis_kernel_abi::{Mode, Operations};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Merges what the files say. `complete` is false if some file could not be read: what is not in the others may
 /// be in that one, so nothing is called missing then.
 pub(super) fn merge(files: Vec<File>, complete: bool, sink: &mut Sink) -> Option<Plan> {
     if complete && !files.iter().any(|file| file.has_name) {
-        sink.extend(files.first().map(|file| no_name().at(file.place)));
+        sink.extend(files.iter().find(|file| file.can_have_name).map(|file| no_name().at(file.place)));
     }
     let name = settle("name", files.iter().filter_map(|file| file.name.as_ref()), Name::to_string, sink);
+    let nameless = files.iter().all(|file| !file.can_have_name);
+    let name = name.or_else(|| nameless.then(Name::of_format_1));
     let serial = settle("serial", files.iter().filter_map(|file| file.serial.as_ref()), u64::to_string, sink);
     let modes = files.iter().filter_map(|file| file.mode.as_ref());
     let mode = settle("mode", modes, |mode| mode.word().to_owned(), sink).unwrap_or(Mode::Enforce);
     let exempt = files.iter().flat_map(|file| &file.exempt).map(|cgroup| cgroup.value.clone()).collect();
-    let rules: Vec<Draft> = files.into_iter().flat_map(|file| file.rules).collect();
+    let rules = without_repeated(files.into_iter().flat_map(|file| file.rules), sink);
     find_duplicates(&rules, sink);
     find_overruled(&rules, mode, sink);
     let rules = rules.into_iter().map(|rule| finish(rule, mode)).collect();
@@ -45,6 +48,22 @@ fn settle<'a, T: PartialEq + Clone + 'a>(
         );
     }
     Some(first.value.clone())
+}
+
+/// Takes equal entries of format 1 once, whichever files they are in.
+fn without_repeated(rules: impl Iterator<Item = Draft>, sink: &mut Sink) -> Vec<Draft> {
+    let mut seen: HashSet<Vec<Object>> = HashSet::new();
+    let mut kept = Vec::new();
+    for rule in rules {
+        let named = || rule.objects.iter().map(|object| object.value.clone()).collect();
+        if rule.is_entry && !seen.insert(named()) {
+            let object = rule.objects.first().map(|object| object.value.to_string()).unwrap_or_default();
+            sink.push(words::repeated(&object).at(rule.id.place));
+        } else {
+            kept.push(rule);
+        }
+    }
+    kept
 }
 
 fn find_duplicates(rules: &[Draft], sink: &mut Sink) {
@@ -102,7 +121,7 @@ fn overruled(object: &Placed<Object>, operations: Operations) -> Fault {
 fn finish(rule: Draft, policy: Mode) -> Rule {
     let mode = rule.mode(policy);
     let objects = rule.objects.into_iter().map(|object| object.value).collect();
-    Rule::new(rule.id.value, rule.declared, mode, rule.severity, rule.reason, objects)
+    Rule::new(rule.id.value, rule.declared, mode, rule.severity, rule.reason, rule.anchors, objects)
 }
 
 fn no_name() -> Fault {

@@ -1,7 +1,7 @@
 //! Values that are a single word or a short text.
 
 use crate::diagnostic::{Code, Fault, quote};
-use crate::plan::{Name, NameError, Severity};
+use crate::plan::{Anchors, Name, NameError, Severity};
 use crate::syntax::choice;
 use aegis_kernel_abi::{Mode, Operations};
 
@@ -30,6 +30,13 @@ pub(super) fn mode(text: &str) -> Result<Mode, Fault> {
 pub(super) fn severity(text: &str) -> Result<Severity, Fault> {
     let found = Severity::from_word(text);
     found.ok_or_else(|| choice(Code::UnknownSeverity, "severity", text, Severity::ALL.map(Severity::word)))
+}
+
+pub(super) fn anchors(text: &str) -> Result<Anchors, Fault> {
+    let found = Anchors::from_word(text);
+    found.ok_or_else(|| {
+        choice(Code::UnknownAnchors, "way of anchoring", text, Anchors::ALL.map(Anchors::word))
+    })
 }
 
 pub(super) fn operation(text: &str) -> Result<Operations, Fault> {

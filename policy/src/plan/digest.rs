@@ -7,7 +7,7 @@ use super::{CgroupRef, Object, Plan, Rule};
 use sha2::{Digest, Sha256};
 
 /// Tells digests of plans from digests of other things, and of other versions of this encoding.
-const DOMAIN: &str = "aegis plan 1";
+const DOMAIN: &str = "aegis plan 2";
 
 struct Encoder(Sha256);
 
@@ -35,6 +35,7 @@ impl Encoder {
         self.byte(rule.mode as u8);
         self.byte(rule.severity as u8);
         self.optional(rule.reason.as_deref(), Self::text);
+        self.byte(rule.anchors as u8);
         self.list(rule.objects.iter(), Self::object);
     }
 

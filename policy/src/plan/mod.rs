@@ -2,11 +2,13 @@
 //!
 //! A plan cannot be built but by [`compile`](crate::compile) and [`Plan::empty`], so one that exists is valid.
 
+mod anchors;
 mod digest;
 mod name;
 mod object;
 mod print;
 
+pub use anchors::Anchors;
 pub use name::{Name, NameError};
 pub use object::{CgroupRef, Object};
 
@@ -31,17 +33,8 @@ pub struct Rule {
     mode: Mode,
     severity: Severity,
     reason: Option<String>,
+    anchors: Anchors,
     objects: Vec<Object>,
-}
-
-/// What a rule does about the directories and links on the way to its paths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub enum Anchors {
-    /// Keeps them where they are.
-    #[default]
-    Hold,
-    /// Lets them move, and is pending until the paths have been resolved again.
-    Follow,
 }
 
 /// How much a match matters to those who look at it. Changes no decision.
@@ -123,11 +116,12 @@ impl Rule {
         mode: Mode,
         severity: Severity,
         reason: Option<String>,
+        anchors: Anchors,
         mut objects: Vec<Object>,
     ) -> Self {
         objects.sort_unstable();
         objects.dedup();
-        Self { id, declared, mode, severity, reason, objects }
+        Self { id, declared, mode, severity, reason, anchors, objects }
     }
 
     /// Its id, unique in the policy.
@@ -158,12 +152,6 @@ impl Rule {
         self.mode
     }
 
-    /// What happens when something on the way to a path moves.
-    #[must_use]
-    pub fn anchors(&self) -> Anchors {
-        Anchors::Hold
-    }
-
     /// How much a match matters.
     #[must_use]
     pub fn severity(&self) -> Severity {
@@ -174,6 +162,12 @@ impl Rule {
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
+    }
+
+    /// What becomes of it when a directory or link on the way to one of its paths moves, or is missing.
+    #[must_use]
+    pub fn anchors(&self) -> Anchors {
+        self.anchors
     }
 
     /// What it protects: at least one object, in order, each once.

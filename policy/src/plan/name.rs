@@ -1,5 +1,7 @@
 //! Names of policies and ids of rules.
 
+use sha2::{Digest, Sha256};
+
 /// Name of a policy or id of a rule: 1 to [`Name::LONGEST`] of the characters `A-Z a-z 0-9 . _ -`, so that it
 /// fits into the kernel's tables and needs no quoting anywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +44,40 @@ impl Name {
         Self("empty".to_owned())
     }
 
+    /// The name of a policy whose files are all of format 1, which has no names.
+    pub(crate) fn of_format_1() -> Self {
+        Self("format-1".to_owned())
+    }
+
+    /// The id of the rule that denies a path in format 1: a function of the path alone, and another one for each
+    /// path. Where a path has only letters, digits, dots and underscores between its slashes, and is short, the
+    /// id shows all of it; otherwise a part of its SHA-256 and its end. Paths are absolute and in normal form.
+    pub(crate) fn of_path(path: &str) -> Self {
+        const SHOWN: &str = "deny_path-";
+        let relative = path.trim_start_matches('/');
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._".contains(&byte);
+        let shown = relative.bytes().all(|byte| plain(byte) || byte == b'/');
+        if shown && SHOWN.len() + relative.len() <= Self::LONGEST {
+            return Self(format!("{SHOWN}{}", relative.replace('/', "-")));
+        }
+        let digest = Sha256::digest(path);
+        let hash = digest.iter().take(8).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let head = format!("deny_path.{hash}.");
+        let byte = |byte: u8| match byte {
+            b'/' | b'-' => '-',
+            other if plain(other) => char::from(other),
+            _ => '_',
+        };
+        let end = relative.len().saturating_sub(Self::LONGEST - head.len());
+        let tail: String = relative.bytes().skip(end).map(byte).collect();
+        Self(head + &tail)
+    }
+
+    /// The id of the rule that denies an inode in format 1.
+    pub(crate) fn of_inode(dev: u32, ino: u64) -> Self {
+        Self(format!("deny_inode-{dev}-{ino}"))
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -52,5 +88,38 @@ impl Name {
 impl std::fmt::Display for Name {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Name;
+
+    #[test]
+    fn ids_of_entries_are_names_and_differ() {
+        let long = format!("/{}/x", "d".repeat(200));
+        let paths = [
+            "/etc/shadow",
+            "/etc-shadow",
+            "/etc.shadow",
+            "/usr/bin/x86_64-linux-gnu-gcc",
+            "/usr/bin/x86_64/linux/gnu/gcc",
+            "/srv/\u{e9}\u{1f600} \"'",
+            "/a\nb",
+            "/a/b",
+            &long,
+            &long.replace("/x", "/y"),
+        ];
+        let mut ids: Vec<String> = paths.iter().map(|path| Name::of_path(path).to_string()).collect();
+        ids.push(Name::of_inode(u32::MAX, u64::MAX).to_string());
+        for id in &ids {
+            assert!(Name::parse(id).is_ok(), "{id}");
+        }
+        assert_eq!(ids[0], "deny_path-etc-shadow");
+        assert!(ids[1].starts_with("deny_path.") && ids[1].ends_with(".etc-shadow"), "{}", ids[1]);
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all);
     }
 }

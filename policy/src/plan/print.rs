@@ -1,6 +1,6 @@
 //! A plan as the text of a policy.
 
-use super::{Object, Plan, Rule};
+use super::{Anchors, Object, Plan, Rule};
 use std::fmt::{self, Write};
 
 /// A string in TOML's double quotes.
@@ -47,6 +47,9 @@ impl Plan {
         }
         if rule.mode != self.mode {
             writeln!(out, "mode = \"{}\"", rule.mode.word())?;
+        }
+        if rule.anchors != Anchors::default() {
+            writeln!(out, "anchors = \"{}\"", rule.anchors.word())?;
         }
         writeln!(out, "severity = \"{}\"", rule.severity.word())?;
         match &rule.reason {

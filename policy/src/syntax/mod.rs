@@ -2,9 +2,11 @@
 //! not known here.
 
 mod fields;
+mod lines;
 mod suggest;
 
 pub(crate) use fields::{Fields, Section};
+pub(crate) use lines::{Line, lines};
 pub(crate) use suggest::{choice, closest};
 
 use crate::diagnostic::{Code, Fault, Place, Sink};

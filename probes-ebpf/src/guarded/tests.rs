@@ -8,7 +8,7 @@ const OTHER: ObjectKey = ObjectKey { ino: 8, dev: 1, inode_generation: 3 };
 const CGROUP: u64 = 40;
 
 fn say(rule: u32, operations: Operations, mode: Mode) -> Say {
-    Say { rule, operations, mode }
+    Say { rule, operations, mode, signal: 0 }
 }
 
 fn enforce(rule: u32, operations: Operations) -> Say {

@@ -20,7 +20,7 @@ fn slot_key(parent: ObjectKey, name: &[u8]) -> SlotKey {
 }
 
 fn say(rule: u32, operations: Operations, mode: Mode) -> Say {
-    Say { rule, operations, mode }
+    Say { rule, operations, mode, signal: 0 }
 }
 
 /// One call of the builder.
@@ -420,4 +420,20 @@ proptest! {
         let decided = Answer { notice: false, ..decide(&tables, &request) };
         prop_assert_eq!(decided, meaning(&calls, &request));
     }
+}
+
+#[test]
+fn only_what_enforces_sends_signals() {
+    let signalling = |rule, operations, mode| Say { signal: 15, ..say(rule, operations, mode) };
+    let tables = built(&[
+        Call::Object(1, signalling(0, READ, Mode::Enforce)),
+        Call::Object(1, signalling(1, WRITE, Mode::Observe)),
+        Call::Inode(2, signalling(0, READ | WRITE, Mode::Enforce)),
+    ]);
+    let expected = |row: &Row| {
+        let enforces = row.mode == Mode::Enforce as u8 && row.flags & ROW_SELF_CHECK == 0;
+        if enforces { 15 } else { 0 }
+    };
+    assert_eq!(tables.rows.len(), 4);
+    assert!(tables.rows.iter().all(|row| row.signal == expected(row)), "{:?}", tables.rows);
 }

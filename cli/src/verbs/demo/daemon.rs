@@ -70,7 +70,9 @@ impl Daemon {
             .arg("--bpffs-root")
             .arg(&self.root)
             .arg("--socket")
-            .arg(&self.socket);
+            .arg(&self.socket)
+            .arg("--state-dir")
+            .arg(self.socket.with_file_name("state"));
         if let Some(policy) = policy {
             command.arg("--policy").arg(policy);
         }

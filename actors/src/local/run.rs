@@ -1,0 +1,165 @@
+//! The order of things: read, edit, compile, write aside, put in force, put in place.
+
+use super::PolicyError;
+use super::files::StateDirectory;
+use super::state::{Joined, List, edit, entries, join, listed, local};
+use crate::loader::Loader;
+use aegis_control_api::{API_VERSION, ApplyReply, ChangeReply, EntriesReply, EntriesRequest, PolicySource};
+use aegis_policy::Plan;
+use std::path::PathBuf;
+
+/// The policy in force, as text.
+#[derive(Debug)]
+pub(crate) struct Policies {
+    directory: StateDirectory,
+    /// The sources of the policy in force, without the local one; none if they are not known.
+    sources: Option<Vec<PolicySource>>,
+}
+
+impl Policies {
+    /// Nothing is read, and nothing known, before something is put in force or taken over.
+    pub(crate) fn new(state_directory: PathBuf) -> Self {
+        Self { directory: StateDirectory::new(state_directory), sources: None }
+    }
+
+    /// Puts these sources and the local policy in force.
+    ///
+    /// # Errors
+    /// Nothing has changed then.
+    pub(crate) fn apply(
+        &mut self,
+        loader: &mut Loader,
+        sources: Vec<PolicySource>,
+    ) -> Result<ApplyReply, PolicyError> {
+        let Joined { plan, warnings } = join(&sources, self.directory.read_local()?.as_ref())?;
+        let mut reply = loader.apply(&plan)?;
+        reply.warnings = warnings;
+        reply.notes.extend(self.remember(sources));
+        Ok(reply)
+    }
+
+    /// Puts the empty policy in force, without the local one, which is set aside: what is on its lists is in
+    /// force, so nothing may be on them now. The way out must not depend on a file: if the file cannot be set
+    /// aside, that is told, and the empty policy is in force all the same.
+    ///
+    /// # Errors
+    /// Nothing has changed then.
+    pub(crate) fn reset(&mut self, loader: &mut Loader) -> Result<ApplyReply, PolicyError> {
+        let mut reply = loader.apply(&Plan::empty())?;
+        let file = self.directory.local();
+        let file = file.display();
+        reply.notes.extend(match self.directory.set_aside() {
+            Ok(None) => None,
+            Ok(Some(kept)) => Some(format!("the local policy is out of force, and kept as {}", kept.display())),
+            Err(error) => Some(format!(
+                "the local policy is out of force, but {file} could not be set aside ({error}): remove it, or it \
+                 counts again when the next policy is applied"
+            )),
+        });
+        reply.notes.extend(self.remember(Vec::new()));
+        Ok(reply)
+    }
+
+    /// Takes over what is in force when the daemon starts without a policy. Where nothing is, the local policy is
+    /// put in force, if there is one.
+    ///
+    /// # Errors
+    /// If the local policy cannot be put in force.
+    pub(crate) fn take_over(&mut self, loader: &mut Loader) -> Result<Option<ApplyReply>, PolicyError> {
+        if loader.active_generation() == 0 {
+            self.sources = Some(Vec::new());
+            let local = self.directory.read_local()?;
+            let is_empty = entries(local.as_ref())?.is_empty();
+            return if is_empty { Ok(None) } else { self.apply(loader, Vec::new()).map(Some) };
+        }
+        self.sources = self.known_sources(loader);
+        if self.sources.is_none() {
+            tracing::warn!(
+                "the files of the policy in force are not known: `block` and `allow` need `policy apply`"
+            );
+        }
+        Ok(None)
+    }
+
+    /// The sources that were kept, if they and the local policy are what is in force.
+    fn known_sources(&self, loader: &Loader) -> Option<Vec<PolicySource>> {
+        let in_force = loader.generation().ok()??.plan_digest;
+        let sources = self.directory.read_applied()?;
+        let plan = join(&sources, self.directory.read_local().ok()?.as_ref()).ok()?.plan;
+        let digest = plan.digest().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        (digest == in_force).then_some(sources)
+    }
+
+    /// What is on a list.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is wrong.
+    pub(crate) fn list(&self, list: List) -> Result<EntriesReply, PolicyError> {
+        let entries = entries(self.directory.read_local()?.as_ref())?;
+        let file = self.directory.local().display().to_string();
+        Ok(EntriesReply { version: API_VERSION, file, entries: listed(&entries, list) })
+    }
+
+    /// Changes a list, in the kernel and in the file.
+    ///
+    /// # Errors
+    /// Neither has changed then, or the message says which.
+    pub(crate) fn change(
+        &mut self,
+        loader: &mut Loader,
+        list: List,
+        request: &EntriesRequest,
+    ) -> Result<ChangeReply, PolicyError> {
+        let sources = self.sources.as_ref().ok_or(PolicyError::UnknownSources)?;
+        let before = self.directory.read_local()?;
+        let mut entries = entries(before.as_ref())?;
+        let changed = edit(&mut entries, list, request)?;
+        let after = local(&self.directory.local().display().to_string(), &entries);
+        let Joined { plan, warnings } = join(sources, after.as_ref())?;
+        // Whatever can fail about the file fails before the kernel is asked; what is left is its last rename.
+        let aside = self.directory.write_local(&entries.to_text())?;
+        let mut applied = loader.apply(&plan)?;
+        applied.warnings = warnings;
+        if let Err(error) = aside.put() {
+            return Err(self.go_back(loader, before.as_ref(), error));
+        }
+        Ok(ChangeReply { version: API_VERSION, changed, entries: listed(&entries, list), applied })
+    }
+
+    /// Puts the policy of before in force again, as the file could not be changed.
+    fn go_back(
+        &self,
+        loader: &mut Loader,
+        before: Option<&PolicySource>,
+        source: std::io::Error,
+    ) -> PolicyError {
+        let back = join(self.sources.as_deref().unwrap_or_default(), before)
+            .and_then(|joined| Ok(loader.apply(&joined.plan)?));
+        let consequence = match back {
+            Ok(_) => "; the policy in force and the file are as they were".to_owned(),
+            Err(error) => format!(
+                "; the file is as it was, but the kernel decides by the changed policy until the next apply, as the one \
+                 of before could not be put in force again: {}",
+                error.whole()
+            ),
+        };
+        PolicyError::File {
+            operation: "put the changed local policy in its place,",
+            path: self.directory.local(),
+            source,
+            consequence,
+        }
+    }
+
+    /// Keeps the sources of the policy in force, here and for the next daemon. The policy is in force, so that
+    /// they could not be written is only told.
+    fn remember(&mut self, sources: Vec<PolicySource>) -> Option<String> {
+        let kept = self.directory.keep_applied(&sources);
+        self.sources = Some(sources);
+        let error = kept.err()?;
+        Some(format!(
+            "the files of this policy could not be kept ({error}): after a restart of the daemon without --policy, \
+             `block` and `allow` need `policy apply` first"
+        ))
+    }
+}
