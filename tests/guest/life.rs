@@ -67,7 +67,8 @@ impl Life {
         let (place, mut agent, mut life) = (Place::make(kind), Agent::new("aegis-life"), Self::default());
         life.attempt(Stage::Before, WAYS, &place);
         life.attempt(Stage::Before, &[CREATE], &place);
-        agent.start(&place.policy(), &["--enforce"]);
+        // Nothing is folded: each attempt is looked for among those of the hammer.
+        agent.start(&place.policy(), &["--enforce", "--events-per-second", "0"]);
         life.attempt(Stage::Armed, WAYS, &place);
         life.attempt(Stage::Armed, &[CREATE], &place);
         place.as_exempt("rm recreated && echo new > recreated && echo new > missing");
