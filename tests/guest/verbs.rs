@@ -316,6 +316,9 @@ fn stats() -> Result<(), Failed> {
     expect("before", counts(), (0, 0, 1, 1))?;
     expect("read", read(FILE), Outcome::Denied)?;
     expect("after", counts(), (1, 0, 1, 1))?;
-    let hooks = agent.json(&["stats", "--detailed"])["hooks"].as_array().map_or(0, Vec::len);
-    expect("hooks", hooks > 0, true)
+    let detailed = agent.json(&["stats", "--detailed"]);
+    let hits = &detailed["rule_hits"][0];
+    expect("rule", hits["rule"].as_str().is_some_and(|rule| rule.ends_with(".scratch-verbs-data")), true)?;
+    expect("hits", hits["hits"].as_u64(), Some(1))?;
+    expect("hooks", detailed["hooks"].as_array().map_or(0, Vec::len) > 0, true)
 }

@@ -1,6 +1,6 @@
 //! `events`: the daemon's records as NDJSON, and the account of them.
 
-mod account;
+pub(super) mod account;
 
 use crate::Common;
 use crate::client::Client;

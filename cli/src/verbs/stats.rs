@@ -2,7 +2,7 @@
 
 use crate::Common;
 use crate::output::{self, Format};
-use aegis_control_api::{API_VERSION, LinkStatus, Status};
+use aegis_control_api::{API_VERSION, LinkStatus, RuleHits, Status};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::Serialize;
 /// Options of `stats`.
 #[derive(Debug, Args)]
 pub(crate) struct StatsArgs {
-    /// Also what belongs to single hooks.
+    /// Also what belongs to single rules and hooks.
     #[arg(long)]
     detailed: bool,
 }
@@ -30,6 +30,8 @@ struct Stats {
     events: u64,
     /// Events that went into the ring.
     ringbuf_submitted: u64,
+    /// Equal decisions that were folded into summaries.
+    ringbuf_suppressed: u64,
     /// Events for which the ring had no room.
     ringbuf_drops: u64,
     /// Events that the daemon has read; none without a daemon.
@@ -39,6 +41,9 @@ struct Stats {
     name_entries: u32,
     rows: u32,
     allow_cgroup_entries: u32,
+    /// How often each rule of the generation in force caused a decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule_hits: Option<Vec<RuleHits>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hooks: Option<Vec<LinkStatus>>,
 }
@@ -46,7 +51,11 @@ struct Stats {
 /// Prints them, from the daemon or, without one, from the pins.
 pub(crate) fn run(common: &Common, args: &StatsArgs) -> Result<()> {
     let status = super::status::read(common)?;
-    let stats = stats(&status, args.detailed);
+    let mut stats = stats(&status);
+    if args.detailed {
+        stats.rule_hits = Some(super::events::account::read(common)?.hits);
+        stats.hooks = Some(status.links);
+    }
     match common.output {
         Format::Json => output::json(&stats),
         Format::Table => {
@@ -56,7 +65,7 @@ pub(crate) fn run(common: &Common, args: &StatsArgs) -> Result<()> {
     }
 }
 
-fn stats(status: &Status, detailed: bool) -> Stats {
+fn stats(status: &Status) -> Stats {
     let counts = &status.counts;
     let generation = status.generation.as_ref();
     let size = |size: fn(&aegis_control_api::GenerationStatus) -> u32| generation.map_or(0, size);
@@ -69,6 +78,7 @@ fn stats(status: &Status, detailed: bool) -> Stats {
         exempted: counts.exempted,
         events: counts.reported,
         ringbuf_submitted: counts.submitted,
+        ringbuf_suppressed: counts.suppressed,
         ringbuf_drops: counts.dropped,
         ringbuf_received: counts.received,
         rules: size(|generation| generation.rules),
@@ -76,7 +86,8 @@ fn stats(status: &Status, detailed: bool) -> Stats {
         name_entries: size(|generation| generation.slots),
         rows: size(|generation| generation.rows),
         allow_cgroup_entries: size(|generation| generation.exempt),
-        hooks: detailed.then(|| status.links.clone()),
+        rule_hits: None,
+        hooks: None,
     }
 }
 
@@ -91,6 +102,7 @@ fn print(stats: &Stats) {
         ("exempted", stats.exempted.to_string()),
         ("events", stats.events.to_string()),
         ("ringbuf_submitted", stats.ringbuf_submitted.to_string()),
+        ("ringbuf_suppressed", stats.ringbuf_suppressed.to_string()),
         ("ringbuf_drops", stats.ringbuf_drops.to_string()),
         ("ringbuf_received", received),
         ("rules", stats.rules.to_string()),
@@ -100,8 +112,13 @@ fn print(stats: &Stats) {
         ("allow_cgroup_entries", stats.allow_cgroup_entries.to_string()),
     ];
     output::table(["count", ""], rows.map(|(name, value)| [name.to_owned(), value]));
-    let Some(hooks) = &stats.hooks else { return };
-    output::line("");
-    let row = |link: &LinkStatus| [link.hook.clone(), link.recursion_misses.to_string()];
-    output::table(["hook", "missed runs"], hooks.iter().map(row));
+    if let Some(rules) = &stats.rule_hits {
+        output::line("");
+        output::table(["rule", "hits"], rules.iter().map(|rule| [rule.rule.clone(), rule.hits.to_string()]));
+    }
+    if let Some(hooks) = &stats.hooks {
+        output::line("");
+        let row = |link: &LinkStatus| [link.hook.clone(), link.recursion_misses.to_string()];
+        output::table(["hook", "missed runs"], hooks.iter().map(row));
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) fn run(common: &Common) -> Result<()> {
 }
 
 /// From the daemon, or without one from the pins.
-fn read(common: &Common) -> Result<AccountsReply> {
+pub(in crate::verbs) fn read(common: &Common) -> Result<AccountsReply> {
     match Client::new(&common.socket, &common.bpffs_root).get(paths::ACCOUNTS) {
         Err(error) if is_unreachable(&error) => {
             Ok(aegis_actors::loader::accounts_from_pins(&common.bpffs_root)?)
