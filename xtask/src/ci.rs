@@ -17,6 +17,8 @@ const STEPS: &[Step] = &[
     ("tidy", || done(tidy::run())),
     ("deny", deny),
     ("clippy", || cargo("clippy --quiet --workspace --all-targets -- -D warnings")),
+    // Not among all targets, as `cargo test` must not run it.
+    ("clippy of guest tests", || cargo("clippy --quiet --package aegis-tests --test guest -- -D warnings")),
     ("docs", docs),
     ("host tests", test::host),
     ("vm tests", test::guests),
