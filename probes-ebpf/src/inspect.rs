@@ -126,8 +126,10 @@ fn all_gone(
     exists: fn(u32) -> std::io::Result<bool>,
 ) -> Result<(), Error> {
     for (hook, id) in ids {
-        let object =
-            format!("{what} {id} on {}: it has not ended; if another process holds it, it may still decide", hook.word());
+        let object = format!(
+            "{what} {id} on {}: it has not ended; if another process holds it, it may still decide",
+            hook.word()
+        );
         if !gone(within, || exists(*id)).map_err(call("look for", &object))? {
             return Err(call("end", object)(std::io::Error::from(std::io::ErrorKind::ResourceBusy)));
         }
