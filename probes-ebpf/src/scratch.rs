@@ -81,9 +81,12 @@ impl Scratch {
                 done(unsafe { libc::renameat(at, FILE.as_ptr(), at, NEW.as_ptr()) }.into())
             }
             // These are tried on the executable.
-            Hook::FileOpen | Hook::MmapFile | Hook::FileMprotect | Hook::BprmCheck => {
-                Err(io::ErrorKind::Unsupported.into())
-            }
+            Hook::FileOpen
+            | Hook::MmapFile
+            | Hook::FileMprotect
+            | Hook::BprmCheck
+            | Hook::SysExit
+            | Hook::SchedExec => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -91,7 +94,12 @@ impl Scratch {
     /// the directory in which it is to be made. `None` for what is tried on the executable.
     pub(crate) fn object(&self, hook: Hook) -> Option<(u64, u32)> {
         let object = match hook {
-            Hook::FileOpen | Hook::MmapFile | Hook::FileMprotect | Hook::BprmCheck => return None,
+            Hook::FileOpen
+            | Hook::MmapFile
+            | Hook::FileMprotect
+            | Hook::BprmCheck
+            | Hook::SysExit
+            | Hook::SchedExec => return None,
             Hook::InodeRmdir | Hook::PathRmdir => &self.directory,
             Hook::PathTruncate
             | Hook::FileTruncate
