@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Every object, by the stem of its source.
-const OBJECTS: [&str; 4] = ["empty", "holders", "lsm", "resolve"];
+const OBJECTS: [&str; 6] = ["called", "empty", "fallback", "holders", "lsm", "resolve"];
 
 /// Compilers that are tried, the best known first. Anything from 14 on will do.
 const COMPILERS: [&str; 8] =

@@ -8,7 +8,7 @@ use crate::local::{Policies, PolicyError};
 use crate::path_watcher;
 use crate::printer::{self, Printer};
 use crate::ringbuf_reader::{self, Journal, Reader, Received, lifecycle};
-use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport, PolicySource};
+use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport, PolicySource, Posture, UnseenRule};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -230,6 +230,10 @@ fn announce(loader: &Loader, journal: &Journal) {
     let (what, generation) = (if loader.adopted() { "adopted" } else { "armed" }, loader.active_generation());
     tracing::info!(generation, "probes {what}");
     journal.push(&lifecycle(unix_ns(), what, generation, ""));
+    if let Some(notice) = loader.notice() {
+        tracing::warn!(generation, posture = Posture::AuditFallback.word(), "{notice}");
+        journal.push(&lifecycle(unix_ns(), "audit_fallback", generation, &notice));
+    }
 }
 
 /// Says that a policy is in force.
@@ -248,6 +252,18 @@ pub(crate) fn record_applied(journal: &Journal, reply: &ApplyReply) {
     reply.notes.iter().for_each(|note| tracing::warn!("{note}"));
     journal.push(&lifecycle(unix_ns(), what, generation.generation, &generation.policy));
     warn_of_holders(&reply.holders);
+    if let Some(notice) = &reply.notice {
+        warn_that_nothing_is_blocked(journal, generation.generation, notice, &reply.unseen);
+    }
+}
+
+fn warn_that_nothing_is_blocked(journal: &Journal, generation: u32, notice: &str, unseen: &[UnseenRule]) {
+    let mut detail = notice.to_owned();
+    for UnseenRule { rule, operations } in unseen {
+        detail.push_str(&format!("; rule {rule} has no effect on {}", operations.join(", ")));
+    }
+    tracing::warn!(generation, posture = Posture::AuditFallback.word(), "{detail}");
+    journal.push(&lifecycle(unix_ns(), "audit_fallback", generation, &detail));
 }
 
 /// Holders that are named in the log; all are in the reply.

@@ -31,6 +31,11 @@ pub(crate) enum Error {
         /// What it said instead.
         said: String,
     },
+    /// The kernel takes probes that deny: there is no fallback to measure.
+    #[error(
+        "this kernel takes BPF LSM programs, so the audit fallback was not armed; measure where it refuses them"
+    )]
+    NotFallback,
     /// The policy in force does not deny what it must: measuring it would mean nothing.
     #[error("{0} can be opened although a rule denies it")]
     NotDenied(String),

@@ -4,11 +4,14 @@
 //! a count that a slow or busy host does not change. The daemon is killed before each measurement: what is
 //! measured is the kernel, which goes on deciding without it.
 //!
+//! With `fallback` it measures the audit fallback, on the machine itself and by its clock: see `fallback.rs`.
+//!
 //! This program judges nothing but its own targets; it starts no machine.
 #![forbid(unsafe_code)]
 
 mod agent;
 mod error;
+mod fallback;
 mod measure;
 mod report;
 mod scene;
@@ -31,8 +34,12 @@ fn main() -> ExitCode {
     let format = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] | ["-o", "table"] => Format::Table,
         ["-o", "json"] => Format::Json,
+        ["fallback", directory] => return fallback::main(directory, false),
+        ["fallback", directory, "-o", format @ ("table" | "json")] => {
+            return fallback::main(directory, *format == "json");
+        }
         _ => {
-            eprintln!("usage: aegis-bench [-o table|json]");
+            eprintln!("usage: aegis-bench [fallback DIRECTORY] [-o table|json]");
             return ExitCode::from(2);
         }
     };

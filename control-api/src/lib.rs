@@ -14,7 +14,9 @@ pub use accounts::{AccountsReply, CpuAccount, GapCount, RuleHits};
 pub use holder::{Holder, HolderAction, HolderReport, Holding, LISTED_HOLDERS};
 pub use local::{Change, ChangeReply, EntriesReply, EntriesRequest};
 pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record, StormRecord, SummaryRecord};
-pub use status::{ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status};
+pub use status::{
+    ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status, UnseenRule,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +90,10 @@ pub struct ApplyReply {
     /// What else is to be known about it, such as what became of the local policy.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// What must be known about this host: that nothing is blocked. None where the probes can deny.
+    pub notice: Option<String>,
+    /// Rules that ask for what the probes cannot see.
+    pub unseen: Vec<UnseenRule>,
 }
 
 /// A rule that is pending: the way to its file is not there. The daemon tries again when something changes.

@@ -11,6 +11,10 @@ pub enum Posture {
     /// Reports only; proven likewise.
     #[serde(rename = "OBSERVE")]
     Observe,
+    /// The kernel refuses BPF LSM programs: what the policy would deny is reported, and nothing is blocked. That the
+    /// probes see is proven likewise.
+    #[serde(rename = "AUDIT_FALLBACK")]
+    AuditFallback,
     /// Attached, but the last proof failed.
     #[serde(rename = "DEGRADED")]
     Degraded,
@@ -26,6 +30,7 @@ impl Posture {
         match self {
             Self::Enforce => "ENFORCE",
             Self::Observe => "OBSERVE",
+            Self::AuditFallback => "AUDIT_FALLBACK",
             Self::Degraded => "DEGRADED",
             Self::Off => "OFF",
         }
@@ -96,6 +101,9 @@ pub struct Counts {
     pub audited: u64,
     /// Requests that the rules could not decide.
     pub undecidable: u64,
+    /// What the audit fallback noticed and could not look at.
+    #[serde(default)]
+    pub unseen: u64,
     /// Requests that the survival list let through.
     pub survived: u64,
     /// Requests that an exempt cgroup let through.
@@ -135,6 +143,12 @@ pub struct Status {
     pub pending: Vec<crate::PendingRule>,
     /// What it costs.
     pub memory: Memory,
+    /// Which kind of probes is loaded: `lsm`, which can deny, or `fallback`, which cannot.
+    pub probes: String,
+    /// What must be known about this host: that nothing is blocked. None where the probes can deny.
+    pub notice: Option<String>,
+    /// Rules that ask for what the probes cannot see.
+    pub unseen: Vec<UnseenRule>,
 }
 
 /// Memory that is used.
@@ -146,6 +160,15 @@ pub struct Memory {
     pub resident_bytes: Option<u64>,
     /// The most there ever were.
     pub peak_bytes: Option<u64>,
+}
+
+/// A rule that asks for operations which the probes on this host cannot see: there it has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnseenRule {
+    /// Its id.
+    pub rule: String,
+    /// The operations that are not seen.
+    pub operations: Vec<String>,
 }
 
 /// The daemon.

@@ -131,7 +131,7 @@ macro_rules! byte_enum {
 }
 
 byte_enum! {
-    /// Where a probe is attached: the LSM hook, by the kernel's name.
+    /// Where a probe is attached: the LSM hook or tracepoint, by the kernel's name.
     Hook {
         /// A file is opened; also the real file below an overlay.
         FileOpen = 0 => "file_open",
@@ -175,6 +175,20 @@ byte_enum! {
         PathRmdir = 19 => "path_rmdir",
         /// As `inode_rename`, where the mount is known.
         PathRename = 20 => "path_rename",
+        /// A system call has ended: one that opens or maps a file by name. Only of the audit fallback.
+        SysExit = 21 => "sys_exit",
+        /// A program has been started. Only of the audit fallback.
+        SchedExec = 22 => "sched_process_exec",
+    }
+}
+
+byte_enum! {
+    /// How the probes are asked by the kernel: which of the two objects is loaded.
+    Kind {
+        /// By LSM hooks, before an operation: they can deny.
+        Lsm = 0 => "lsm",
+        /// By tracepoints, after it: the audit fallback, which can only report.
+        Fallback = 1 => "fallback",
     }
 }
 
@@ -275,9 +289,19 @@ impl Hook {
             | Self::MmapFile
             | Self::FileMprotect
             | Self::PathTruncate
-            | Self::FileTruncate => Class::File,
-            Self::BprmCheck => Class::Exec,
+            | Self::FileTruncate
+            | Self::SysExit => Class::File,
+            Self::BprmCheck | Self::SchedExec => Class::Exec,
             _ => Class::Name,
+        }
+    }
+
+    /// The kind of probes it belongs to.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::SysExit | Self::SchedExec => Kind::Fallback,
+            _ => Kind::Lsm,
         }
     }
 
@@ -288,10 +312,28 @@ impl Hook {
     }
 }
 
-impl Class {
-    /// Its hooks.
+impl Kind {
+    /// All of its hooks.
     pub fn hooks(self) -> impl Iterator<Item = Hook> {
-        Hook::ALL.iter().copied().filter(move |hook| hook.class() == self)
+        Hook::ALL.iter().copied().filter(move |hook| hook.kind() == self)
+    }
+
+    /// The operations that its hooks see. Rules on others have no effect under it.
+    #[must_use]
+    pub fn sees(self) -> Operations {
+        match self {
+            Self::Lsm => Operations::all(),
+            Self::Fallback => {
+                Operations::READ.union(Operations::WRITE).union(Operations::EXEC).union(Operations::MAP_EXEC)
+            }
+        }
+    }
+}
+
+impl Class {
+    /// Its hooks among those of a kind; none if that kind cannot see what the class is about.
+    pub fn hooks(self, kind: Kind) -> impl Iterator<Item = Hook> {
+        kind.hooks().filter(move |hook| hook.class() == self)
     }
 }
 

@@ -98,6 +98,8 @@ pub struct Counters {
     pub survived: u64,
     /// Requests that a rule would have denied and an exempt cgroup let through.
     pub exempted: u64,
+    /// What the audit fallback noticed and could not look at: nobody knows what a rule would have said.
+    pub unseen: u64,
     /// Requests answered with `audit`, by hook.
     pub audited: [u64; HOOKS],
     /// Requests answered with `deny`, by hook.

@@ -192,6 +192,8 @@ pub struct RuleInfo {
     pub id: [u8; RULE_ID_BYTES],
     /// `RULE_…` bits.
     pub flags: u32,
+    /// [`Operations`](crate::Operations) bits it concerns, so that it can be told which of them nobody sees.
+    pub operations: u32,
 }
 
 /// A path of the rule could not be resolved: it is without effect there until it can.
@@ -341,10 +343,14 @@ pub struct Identity {
     pub object_digest: [u8; 32],
     /// Tag of each program, in the order of [`Hook`](crate::Hook); zeros where it is not loaded.
     pub program_tags: [u64; HOOKS],
+    /// [`Kind`](crate::Kind) of the object that is loaded.
+    pub kind: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 /// Number of hooks.
-pub const HOOKS: usize = 21;
+pub const HOOKS: usize = 23;
 
 /// The one value of `active`: written as one aligned 64-bit store into mapped memory, which is the flip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

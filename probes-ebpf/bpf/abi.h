@@ -25,6 +25,10 @@
 #define AEGIS_HOOK_PATH_MKDIR 18
 #define AEGIS_HOOK_PATH_RMDIR 19
 #define AEGIS_HOOK_PATH_RENAME 20
+#define AEGIS_HOOK_SYS_EXIT 21
+#define AEGIS_HOOK_SCHED_EXEC 22
+#define AEGIS_KIND_LSM 0
+#define AEGIS_KIND_FALLBACK 1
 #define AEGIS_CLASS_FILE 0
 #define AEGIS_CLASS_EXEC 1
 #define AEGIS_CLASS_NAME 2
@@ -108,7 +112,7 @@
 
 #define AEGIS_SURVIVAL_PROCESS 3
 
-#define AEGIS_HOOKS 21
+#define AEGIS_HOOKS 23
 
 #define AEGIS_PATH_BYTES 616
 
@@ -162,6 +166,7 @@ struct aegis_row {
 struct aegis_rule_info {
   uint8_t id[AEGIS_RULE_ID_BYTES];
   uint32_t flags;
+  uint32_t operations;
 };
 
 struct aegis_exempt {
@@ -206,6 +211,8 @@ struct aegis_identity {
   uint64_t name_key[2];
   uint8_t object_digest[32];
   uint64_t program_tags[AEGIS_HOOKS];
+  uint32_t kind;
+  uint32_t reserved;
 };
 
 struct aegis_active {
@@ -312,6 +319,7 @@ struct aegis_counters {
   uint64_t undecidable;
   uint64_t survived;
   uint64_t exempted;
+  uint64_t unseen;
   uint64_t audited[AEGIS_HOOKS];
   uint64_t denied[AEGIS_HOOKS];
 };

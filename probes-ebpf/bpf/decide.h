@@ -225,6 +225,32 @@ static __always_inline void aegis_undecidable(const struct aegis_request *reques
 	answer->reason = reason;
 }
 
+/* Whether the rules may have anything to say of an object, or of a name in a directory, by their numbers alone: for
+ * whoever would have to pay for the rest of a request. The answer "no" is that of aegis_decide() for all requests on
+ * them; whatever is in doubt is a "yes". A directory without a number is none. */
+static __always_inline int aegis_may_concern(const void *side, const struct aegis_object_key *object,
+					     const struct aegis_object_key *directory)
+{
+	const struct aegis_active active = aegis_active(side);
+	const uint32_t bank = active.generation & 1;
+	const struct aegis_generation_info *info;
+	const struct aegis_entry *entry;
+	void *objects;
+
+	if (aegis_self_check(side))
+		return 1;
+	if (!active.generation)
+		return 0;
+	info = aegis_generation(side, bank);
+	objects = aegis_objects(side, bank);
+	if (!info || info->generation != active.generation || !objects || aegis_object(objects, aegis_number(object)))
+		return 1;
+	if (!(info->flags & AEGIS_GENERATION_HAS_SLOTS) || !directory->ino)
+		return 0;
+	entry = aegis_object(objects, aegis_number(directory));
+	return entry && entry->flags & AEGIS_ENTRY_HAS_SLOTS;
+}
+
 /* Decides one request. The answer is complete whatever happens. */
 static __always_inline void aegis_decide(const struct aegis_request *request, struct aegis_answer *answer,
 					 const void *known)

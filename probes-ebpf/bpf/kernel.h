@@ -40,6 +40,7 @@ static uint64_t (*const bpf_get_current_pid_tgid)(void) = (void *)14;
 static uint64_t (*const bpf_get_current_uid_gid)(void) = (void *)15;
 static long (*const bpf_get_current_comm)(void *buf, uint32_t size) = (void *)16;
 static uint64_t (*const bpf_get_current_cgroup_id)(void) = (void *)80;
+static long (*const bpf_probe_read_user)(void *to, uint32_t size, const void *from) = (void *)112;
 static long (*const bpf_probe_read_kernel)(void *to, uint32_t size, const void *from) = (void *)113;
 static long (*const bpf_probe_read_kernel_str)(void *to, uint32_t size, const void *from) = (void *)115;
 static long (*const bpf_send_signal)(uint32_t signal) = (void *)109;
@@ -50,20 +51,29 @@ static void *(*const bpf_ringbuf_reserve)(void *ring, uint64_t size, uint64_t fl
 static void (*const bpf_ringbuf_submit)(void *data, uint64_t flags) = (void *)132;
 static struct task_struct *(*const bpf_get_current_task_btf)(void) = (void *)158;
 
+static struct pt_regs *(*const bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
+static long (*const bpf_find_vma)(struct task_struct *task, uint64_t address, void *step, void *context,
+				  uint64_t flags) = (void *)180;
 static long (*const bpf_loop)(uint32_t times, void *step, void *context, uint64_t flags) = (void *)181;
 
 #define EPERM 1
 #define O_TRUNC 01000
+#define O_PATH 010000000
 #define FMODE_READ 1
 #define FMODE_WRITE 2
 /* Set in f_flags by the kernel alone when it opens a file to run it (__FMODE_EXEC, include/linux/fs.h). */
 #define F_FLAGS_EXEC 0x20
 /* Open for nothing: a mere place (O_PATH). */
 #define FMODE_PATH 0x4000
+#define PROT_READ 1
 #define PROT_EXEC 4
 #define VM_EXEC 0x4
 #define VM_SHARED 0x8
 #define VM_MAYWRITE 0x20
+/* A task for which what can be read can be executed (include/uapi/linux/personality.h). */
+#define READ_IMPLIES_EXEC 0x0400000
+/* The system call is one of 32-bit programs (arch/x86/include/asm/thread_info.h). */
+#define TS_COMPAT 2
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -134,6 +144,34 @@ struct vm_area_struct {
 
 struct linux_binprm {
 	struct file *file;
+	struct file *executable;
+	const char *filename;
+	const char *interp;
+};
+
+struct fdtable {
+	uint32_t max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+/* Of x86-64. The names are those of the native system calls. */
+struct pt_regs {
+	unsigned long r10;
+	unsigned long bx;
+	unsigned long cx;
+	unsigned long dx;
+	unsigned long si;
+	unsigned long di;
+	unsigned long orig_ax;
+	unsigned long ip;
+};
+
+struct thread_info {
+	uint32_t status;
 };
 
 struct ns_common {
@@ -196,6 +234,9 @@ struct mm_struct {
 };
 
 struct task_struct {
+	struct thread_info thread_info;
+	uint32_t personality;
+	struct files_struct *files;
 	int pid;
 	int tgid;
 	struct mm_struct *mm;

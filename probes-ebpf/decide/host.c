@@ -54,6 +54,11 @@ void aegis_host_decide(const struct aegis_request *request, struct aegis_answer 
 	aegis_decide(request, answer, NULL);
 }
 
+int aegis_host_may_concern(const struct aegis_request *request)
+{
+	return aegis_may_concern(request->side, &request->object, &request->parent);
+}
+
 uint64_t aegis_host_name_hash(const uint64_t *key, const uint64_t *words, uint32_t length)
 {
 	struct aegis_name_hash hash;

@@ -218,6 +218,7 @@ pub(crate) fn sum(counters: &[Counters]) -> Counters {
         sum.undecidable += one.undecidable;
         sum.survived += one.survived;
         sum.exempted += one.exempted;
+        sum.unseen += one.unseen;
         add_all(&mut sum.audited, &one.audited);
         add_all(&mut sum.denied, &one.denied);
     }

@@ -3,16 +3,14 @@
 use crate::error::{Error, call};
 use crate::object::{Aligned, kernel_btf, whole};
 use crate::sys;
-use aegis_kernel_abi::Hook;
+use aegis_kernel_abi::{Hook, Kind};
 use aya::EbpfLoader;
-use aya::programs::{Lsm, ProgramError};
+use aya::programs::{BtfTracePoint, Lsm};
 use std::os::fd::{AsFd, OwnedFd};
 
 static EMPTY_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/empty.bpf.o")));
 
-const PROGRAM: &str = "aegis_empty";
-
-/// The empty probe, attached as long as this lives.
+/// An empty probe, attached as long as this lives.
 #[derive(Debug)]
 pub struct Empty {
     _link: OwnedFd,
@@ -23,15 +21,31 @@ pub struct Empty {
 /// # Errors
 /// If the kernel refuses.
 pub fn attach_empty() -> Result<Empty, Error> {
+    attach("aegis_empty", Hook::FileOpen)
+}
+
+/// Attaches the empty probe to `sys_exit`: what the audit fallback costs at the least. It is pinned nowhere.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn attach_empty_exit() -> Result<Empty, Error> {
+    attach("aegis_empty_exit", Hook::SysExit)
+}
+
+fn attach(name: &str, hook: Hook) -> Result<Empty, Error> {
     let failed = |error: &dyn std::error::Error| Error::Object(whole(error));
     let btf = kernel_btf()?;
     let mut ebpf = EbpfLoader::new().btf(Some(&btf)).load(&EMPTY_OBJECT.0).map_err(|error| failed(&error))?;
-    let program =
-        ebpf.program_mut(PROGRAM).ok_or_else(|| Error::Object(format!("it has no program {PROGRAM}")))?;
-    let program: &mut Lsm = program.try_into().map_err(|error: ProgramError| failed(&error))?;
-    let hook = Hook::FileOpen.word();
-    program.load(hook, &btf).map_err(|error| failed(&error))?;
+    let program = ebpf.program_mut(name).ok_or_else(|| Error::Object(format!("it has no program {name}")))?;
+    let word = hook.word();
+    let loaded = match hook.kind() {
+        Kind::Lsm => <&mut Lsm>::try_from(&mut *program).and_then(|program| program.load(word, &btf)),
+        Kind::Fallback => {
+            <&mut BtfTracePoint>::try_from(&mut *program).and_then(|program| program.load(word, &btf))
+        }
+    };
+    loaded.map_err(|error| failed(&error))?;
     let fd = program.fd().map_err(|error| failed(&error))?;
     // The link keeps the program.
-    sys::attach_lsm(fd.as_fd()).map(|link| Empty { _link: link }).map_err(call("attach", hook))
+    sys::attach_by_btf(fd.as_fd()).map(|link| Empty { _link: link }).map_err(call("attach", word))
 }

@@ -1,6 +1,6 @@
 //! What can go wrong between Aegis and the kernel. Each error names the operation and the object.
 
-use aegis_kernel_abi::Hook;
+use aegis_kernel_abi::{Hook, Kind};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,17 @@ pub enum Error {
         /// The first hook that was not called.
         hook: Hook,
     },
+    /// The kernel refuses LSM programs, and the probes of the audit fallback as well.
+    #[error("{refused}; and the audit fallback: {fallback}")]
+    NoFallback {
+        /// Why there is nothing that denies.
+        refused: String,
+        /// Why there is nothing that reports.
+        fallback: String,
+    },
+    /// Probes of the audit fallback are armed, which deny nothing, and that will not do.
+    #[error("the probes pinned below {} are those of the audit fallback: the kernel refuses BPF LSM programs, and nothing is blocked", .0.display())]
+    FallbackFound(PathBuf),
     /// The directory for pins is on no bpf file system.
     #[error("{} is not on a bpf file system; mount one with `mount -t bpf bpf /sys/fs/bpf`, or name another place with --bpffs-root", .0.display())]
     NoBpffs(PathBuf),
@@ -72,8 +83,8 @@ pub enum Error {
         /// How it differs.
         what: String,
     },
-    /// The self-check was not denied by our rule in our generation.
-    #[error("the self-check on {} was not denied by generation {generation}: {why}", hook.word())]
+    /// The self-check was not answered by our rule in our generation.
+    #[error("the self-check on {} was not {} by generation {generation}: {why}", hook.word(), if hook.kind() == Kind::Lsm { "denied" } else { "seen" })]
     NotProven {
         /// Where.
         hook: Hook,

@@ -12,7 +12,8 @@ use crate::pins::PinDir;
 use crate::sys::{self, MapShape};
 use crate::tables::Tables;
 use aegis_kernel_abi::{
-    Active, BANKS, Entry, Exempt, GenerationInfo, InodeNumber, RULE_PENDING, Row, RuleInfo, SlotKey,
+    Active, BANKS, Entry, Exempt, GenerationInfo, InodeNumber, Operations, RULE_PENDING, Row, RuleInfo,
+    SlotKey,
 };
 use aya_obj::generated::bpf_map_info;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -214,6 +215,17 @@ impl Generations {
             }
         }
         Ok(sum)
+    }
+
+    /// The ids of a generation's rules, and what each asks for, by number.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub fn asked(&self, generation: u32) -> Result<Vec<(String, Operations)>, Error> {
+        let asked = |rule: &RuleInfo| {
+            (crate::tables::unpadded(&rule.id), Operations::from_bits_truncate(rule.operations))
+        };
+        self.rules(generation).map(|rules| rules.iter().map(asked).collect())
     }
 
     fn rules(&self, generation: u32) -> Result<Vec<RuleInfo>, Error> {

@@ -1,8 +1,10 @@
 //! What this kernel can do, found out by trying.
 
+use crate::fallback;
 use crate::object;
 use crate::probes::{Settings, TestSettings};
 use crate::resolve::Resolver;
+use aegis_kernel_abi::Kind;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +17,10 @@ pub struct Capabilities {
     pub has_btf: bool,
     /// The security modules in force; `None` if securityfs is not mounted.
     pub security_modules: Option<Vec<String>>,
-    /// Whether the probes load; the kernel's words if not. Some kernels list `bpf` and refuse them.
+    /// Whether the probes load and are called; the kernel's words if not. Some kernels list `bpf` and refuse them.
     pub lsm: Result<(), String>,
+    /// Whether the probes of the audit fallback load.
+    pub fallback: Result<(), String>,
     /// Whether iterators load, which resolve paths.
     pub iterators: Result<(), String>,
     /// Whether there is a bpf file system at the usual place.
@@ -26,9 +30,10 @@ pub struct Capabilities {
 }
 
 /// The smallest ring that a kernel takes: one page.
-const TRIAL_RING: u32 = 4096;
+const TRIAL: Settings =
+    Settings { ring_bytes: 4096, test: TestSettings { force: 0, pause: 0 }, fallback: true };
 
-/// Tries everything; loads probes, attaches none, leaves nothing behind.
+/// Tries everything: loads probes, attaches for a moment one that only counts, leaves nothing behind.
 #[must_use]
 pub fn capabilities() -> Capabilities {
     let text = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
@@ -37,9 +42,8 @@ pub fn capabilities() -> Capabilities {
         has_btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
         security_modules: text("/sys/kernel/security/lsm")
             .map(|list| list.split(',').map(str::to_owned).collect()),
-        lsm: object::load(Settings { ring_bytes: TRIAL_RING, test: TestSettings::default() })
-            .map(drop)
-            .map_err(|error| object::whole(&error)),
+        lsm: fallback::load_lsm(TRIAL).map(drop).map_err(|error| object::whole(&error)),
+        fallback: object::load(Kind::Fallback, TRIAL).map(drop).map_err(|error| object::whole(&error)),
         iterators: Resolver::load().map(drop).map_err(|error| object::whole(&error)),
         has_bpffs: mount_point("bpf").is_some(),
         cgroup2: mount_point("cgroup2"),

@@ -3,10 +3,10 @@
 use crate::accounts::{Accounts, sum};
 use crate::error::{Error, call, call_path};
 use crate::generation::Generations;
-use crate::object::read_identity;
+use crate::object::{kind_of, read_identity};
 use crate::pins::{Lock, PinDir};
 use crate::sys;
-use aegis_kernel_abi::{ABI_VERSION, Active, Counters, GenerationInfo, Hook};
+use aegis_kernel_abi::{ABI_VERSION, Active, Counters, GenerationInfo, Hook, Kind, Operations};
 use aya_obj::generated::{bpf_link_info, bpf_prog_info};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -32,12 +32,14 @@ pub struct Inspection {
     pub active: Active,
     /// What it is; `None` before the first.
     pub info: Option<GenerationInfo>,
-    /// Its rules' ids by number.
-    pub rules: Vec<String>,
+    /// Its rules' ids by number, and what each asks for.
+    pub rules: Vec<(String, Operations)>,
     /// The links.
     pub links: Vec<LinkInfo>,
     /// The counters of all CPUs.
     pub counters: Counters,
+    /// Which kind of probes is loaded.
+    pub kind: Kind,
     /// Whether a daemon holds the lock.
     pub has_daemon: bool,
 }
@@ -50,9 +52,10 @@ pub fn inspect(pins: &PinDir) -> Result<Inspection, Error> {
     if !pins.is_armed() {
         return Err(Error::NotArmed(pins.root().to_owned()));
     }
-    if read_identity(pins)?.is_none_or(|identity| identity.abi_version != ABI_VERSION) {
+    let identity = read_identity(pins)?.filter(|identity| identity.abi_version == ABI_VERSION);
+    let Some(kind) = identity.as_ref().and_then(kind_of) else {
         return Err(Error::OtherVersion { path: pins.root().to_owned(), what: "the version of the ABI" });
-    }
+    };
     let generations = Generations::open(pins)?;
     let active = generations.active();
     let links =
@@ -60,8 +63,9 @@ pub fn inspect(pins: &PinDir) -> Result<Inspection, Error> {
     Ok(Inspection {
         active,
         info: generations.info(active.generation)?,
-        rules: generations.rule_ids(active.generation)?,
+        rules: generations.asked(active.generation)?,
         links,
+        kind,
         counters: sum(&Accounts::open(pins)?.counters()?),
         has_daemon: pins.is_locked()?,
     })

@@ -4,8 +4,8 @@ use crate::error::{Error, call, call_path};
 use crate::pins::PinDir;
 use crate::probes::Settings;
 use crate::sys;
-use aegis_kernel_abi::{ABI_VERSION, HOOKS, Hook, Identity};
-use aya::programs::{Lsm, Program, ProgramError};
+use aegis_kernel_abi::{ABI_VERSION, HOOKS, Hook, Identity, Kind};
+use aya::programs::{BtfTracePoint, Lsm, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_obj::btf::BtfKind;
 use aya_obj::generated::bpf_prog_info;
@@ -19,12 +19,28 @@ pub(crate) struct Aligned<T: ?Sized>(pub(crate) T);
 
 static LSM_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/lsm.bpf.o")));
 static HOLDERS_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/holders.bpf.o")));
+static FALLBACK_OBJECT: &Aligned<[u8]> =
+    &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/fallback.bpf.o")));
 static RESOLVE_OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/resolve.bpf.o")));
 
 /// The object with the deciding probes.
 #[must_use]
 pub fn lsm_object() -> &'static [u8] {
     &LSM_OBJECT.0
+}
+
+/// The object with the probes of the audit fallback.
+#[must_use]
+pub fn fallback_object() -> &'static [u8] {
+    &FALLBACK_OBJECT.0
+}
+
+/// The object of a kind of probes.
+fn object_of(kind: Kind) -> &'static [u8] {
+    match kind {
+        Kind::Lsm => lsm_object(),
+        Kind::Fallback => fallback_object(),
+    }
 }
 
 /// The object with the probes that tell object keys.
@@ -39,10 +55,10 @@ pub fn holders_object() -> &'static [u8] {
     &HOLDERS_OBJECT.0
 }
 
-/// SHA-256 of the object with the deciding probes: which build of them this is.
+/// SHA-256 of the object with the deciding probes of a kind: which build of them this is.
 #[must_use]
-pub fn object_digest() -> [u8; 32] {
-    Sha256::digest(lsm_object()).into()
+pub fn object_digest(kind: Kind) -> [u8; 32] {
+    Sha256::digest(object_of(kind)).into()
 }
 
 /// The name of a hook's program in the object.
@@ -66,8 +82,8 @@ pub(crate) fn whole(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Loads the object and its programs into the kernel; nothing is attached or pinned. Dropping it unloads all.
-pub(crate) fn load(settings: Settings) -> Result<Ebpf, Error> {
+/// Loads a kind of probes into the kernel; nothing is attached or pinned. Dropping it unloads all.
+pub(crate) fn load(kind: Kind, settings: Settings) -> Result<Ebpf, Error> {
     let btf = kernel_btf()?;
     let mut ebpf = EbpfLoader::new()
         .btf(Some(&btf))
@@ -75,10 +91,17 @@ pub(crate) fn load(settings: Settings) -> Result<Ebpf, Error> {
         .map_max_entries("reader", crate::accounts::possible_cpus()?)
         .override_global("test_force", &settings.test.force, true)
         .override_global("test_pause", &settings.test.pause, true)
-        .load(lsm_object())
+        .load(object_of(kind))
         .map_err(|error| Error::Object(whole(&error)))?;
-    for hook in Hook::ALL.iter().filter(|hook| !hook.is_optional() || is_in(&btf, **hook)) {
-        lsm(&mut ebpf, *hook)?.load(hook.word(), &btf).map_err(|error| refused(*hook, &error))?;
+    for hook in kind.hooks().filter(|hook| !hook.is_optional() || is_in(&btf, *hook)) {
+        let program = program_mut(&mut ebpf, hook)?;
+        let loaded = match kind {
+            Kind::Lsm => <&mut Lsm>::try_from(program).and_then(|program| program.load(hook.word(), &btf)),
+            Kind::Fallback => {
+                <&mut BtfTracePoint>::try_from(program).and_then(|program| program.load(hook.word(), &btf))
+            }
+        };
+        loaded.map_err(|error| refused(hook, &error))?;
     }
     Ok(ebpf)
 }
@@ -99,24 +122,24 @@ fn refused(hook: Hook, error: &ProgramError) -> Error {
     };
     // ENOTSUPP (524) is the kernel's own number for "no such trampoline here"; it has no name in libc.
     match errno {
-        Some(libc::EPERM | libc::EOPNOTSUPP | 524) => Error::LsmRefused { hook, message },
+        Some(libc::EPERM | libc::EOPNOTSUPP | 524) if hook.kind() == Kind::Lsm => {
+            Error::LsmRefused { hook, message }
+        }
         _ => Error::Object(format!("the verifier refuses {}: {message}", hook.word())),
     }
 }
 
-fn lsm(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut Lsm, Error> {
+fn program_mut(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut Program, Error> {
     let name = program_name(hook);
-    let program =
-        ebpf.program_mut(&name).ok_or_else(|| Error::Object(format!("it has no program {name}")))?;
-    program.try_into().map_err(|error: ProgramError| Error::Object(whole(&error)))
+    ebpf.program_mut(&name).ok_or_else(|| Error::Object(format!("it has no program {name}")))
 }
 
 /// Pins maps and programs, the identity last: its pin says that all others are there.
-pub(crate) fn pin_all(ebpf: &mut Ebpf, pins: &PinDir, name_key: [u64; 2]) -> Result<(), Error> {
+pub(crate) fn pin_all(ebpf: &mut Ebpf, kind: Kind, pins: &PinDir, name_key: [u64; 2]) -> Result<(), Error> {
     pins.create()?;
     let mut program_tags = [0; HOOKS];
-    for (hook, tag) in Hook::ALL.iter().zip(&mut program_tags) {
-        let program: &Program = lsm_program(ebpf, *hook)?;
+    for (hook, tag) in Hook::ALL.iter().zip(&mut program_tags).filter(|(hook, _)| hook.kind() == kind) {
+        let program: &Program = program(ebpf, *hook)?;
         let fd = match program.fd() {
             Ok(fd) => fd,
             Err(ProgramError::NotLoaded) if hook.is_optional() => continue,
@@ -134,8 +157,10 @@ pub(crate) fn pin_all(ebpf: &mut Ebpf, pins: &PinDir, name_key: [u64; 2]) -> Res
         abi_version: ABI_VERSION,
         size: u32::try_from(size_of::<Identity>()).unwrap_or(0),
         name_key,
-        object_digest: object_digest(),
+        object_digest: object_digest(kind),
         program_tags,
+        kind: u32::from(kind as u8),
+        reserved: 0,
     };
     let map = ebpf.map(IDENTITY).ok_or_else(|| Error::Object(format!("it has no map {IDENTITY}")))?;
     // Written before it has its name: whoever finds the name finds what it stands for.
@@ -146,7 +171,7 @@ pub(crate) fn pin_all(ebpf: &mut Ebpf, pins: &PinDir, name_key: [u64; 2]) -> Res
     std::fs::rename(&draft, &path).map_err(call_path("rename", &draft))
 }
 
-fn lsm_program(ebpf: &Ebpf, hook: Hook) -> Result<&Program, Error> {
+fn program(ebpf: &Ebpf, hook: Hook) -> Result<&Program, Error> {
     let name = program_name(hook);
     ebpf.program(&name).ok_or_else(|| Error::Object(format!("it has no program {name}")))
 }
@@ -198,4 +223,9 @@ pub(crate) fn read_identity(pins: &PinDir) -> Result<Option<Identity>, Error> {
     let mut identity: Identity = zerocopy::FromZeros::new_zeroed();
     sys::map_lookup(map.as_fd(), &0_u32, identity.as_mut_bytes()).map_err(call("read", IDENTITY))?;
     Ok(Some(identity))
+}
+
+/// The kind of probes that an identity says are loaded; `None` if it is none that this version knows.
+pub(crate) fn kind_of(identity: &Identity) -> Option<Kind> {
+    u8::try_from(identity.kind).ok().and_then(Kind::from_byte)
 }

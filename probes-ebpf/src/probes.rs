@@ -3,6 +3,7 @@
 use crate::accounts::{Accounts, sum};
 use crate::error::{Error, call, call_path};
 use crate::events::EventRing;
+use crate::fallback;
 use crate::generation::Generations;
 use crate::guarded::Survivors;
 use crate::inspect::{LinkInfo, link_info};
@@ -10,10 +11,11 @@ use crate::notices::NoticeRing;
 use crate::object::{self, IDENTITY, open_map, read_identity};
 use crate::pins::{Lock, PinDir};
 use crate::resolve::Resolver;
-use crate::self_check::{Attempt, Helper, OWN_EXECUTABLE, judge};
+use crate::self_check::{Attempt, Helper, OWN_EXECUTABLE, Way, judge, ways};
 use crate::sys;
 use aegis_kernel_abi::{
-    ABI_VERSION, Class, Counters, Hook, Identity, ObjectKey, Process, Proof, SelfCheck, Survival, SurvivalKey,
+    ABI_VERSION, Class, Counters, Hook, Identity, Kind, ObjectKey, Process, Proof, SelfCheck, Survival,
+    SurvivalKey,
 };
 use aya::Ebpf;
 use std::fs::OpenOptions;
@@ -28,6 +30,8 @@ use zerocopy::IntoBytes;
 pub struct Settings {
     /// Size of the event ring in bytes: a power of two, at least a page. Counts only when arming.
     pub ring_bytes: u32,
+    /// Whether the audit fallback will do where the kernel refuses LSM programs.
+    pub fallback: bool,
     /// What tests do to the probes. Counts only when arming.
     pub test: TestSettings,
 }
@@ -56,6 +60,7 @@ pub struct Probes {
     pins: PinDir,
     lock: Lock,
     identity: Identity,
+    kind: Kind,
     generations: Generations,
     self_check: OwnedFd,
     proofs: OwnedFd,
@@ -71,12 +76,15 @@ impl Probes {
     /// If another daemon runs, others' pins are there, or the kernel refuses; nothing is left behind then.
     pub fn open(pins: &PinDir, settings: Settings) -> Result<Self, Error> {
         // Whether the kernel takes the probes is asked first: on a host that does not, all else is beside the point.
-        let loaded = if pins.is_armed() { None } else { Some(object::load(settings)?) };
+        let loaded = if pins.is_armed() { None } else { Some(fallback::load(settings)?) };
         let lock = pins.lock()?;
         let (identity, arrival) = match adoptable(pins)? {
             Some(identity) => (identity, Arrival::Adopted),
-            None => (arm(pins, loaded.map_or_else(|| object::load(settings), Ok)?)?, Arrival::Armed),
+            None => (arm(pins, loaded.map_or_else(|| fallback::load(settings), Ok)?)?, Arrival::Armed),
         };
+        if object::kind_of(&identity) == Some(Kind::Fallback) && !settings.fallback {
+            return Err(Error::FallbackFound(pins.root().to_owned()));
+        }
         Self::with(pins, lock, identity, arrival).inspect_err(|_| {
             if arrival == Arrival::Armed {
                 abandon(pins);
@@ -93,6 +101,7 @@ impl Probes {
             accounts: Arc::new(Accounts::open(pins)?),
             pins: pins.clone(),
             lock,
+            kind: object::kind_of(&identity).unwrap_or(Kind::Lsm),
             identity,
             arrival,
         })
@@ -102,6 +111,12 @@ impl Probes {
     #[must_use]
     pub fn arrival(&self) -> Arrival {
         self.arrival
+    }
+
+    /// Which kind of them is loaded.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Where they are pinned.
@@ -149,10 +164,11 @@ impl Probes {
     /// # Errors
     /// If the kernel refuses. What was attached before stays.
     pub fn attach(&self, class: Class) -> Result<(), Error> {
-        class.hooks().filter(|hook| self.is_loaded(*hook) && !self.is_attached(*hook)).try_for_each(|hook| {
+        let missing = |hook: &Hook| self.is_loaded(*hook) && !self.is_attached(*hook);
+        class.hooks(self.kind).filter(missing).try_for_each(|hook| {
             let path = self.pins.program(hook);
             let program = sys::open_pin(&path).map_err(call_path("open", &path))?;
-            let link = sys::attach_lsm(program.as_fd()).map_err(call("attach", hook.word()))?;
+            let link = sys::attach_by_btf(program.as_fd()).map_err(call("attach", hook.word()))?;
             let path = self.pins.link(hook);
             sys::pin(link.as_fd(), &path).map_err(call_path("pin", &path))
         })
@@ -218,10 +234,8 @@ impl Probes {
     ) -> Result<Vec<Proof>, Error> {
         let process = resolver.process(helper.pid())?;
         let executable = own_executable(resolver)?;
-        let proven = hooks
-            .iter()
-            .map(|hook| self.prove_hook(generation, *hook, process, helper, executable))
-            .collect();
+        let tries = hooks.iter().flat_map(|hook| ways(*hook).iter().map(|way| (*hook, *way)));
+        let proven = tries.map(|way| self.prove_hook(generation, way, process, helper, executable)).collect();
         // Whatever came out, nobody is judged by a spare bank any longer.
         sys::map_update(self.self_check.as_fd(), &0_u32, &SelfCheck::default())
             .map_err(call("write", "self_check"))?;
@@ -231,7 +245,7 @@ impl Probes {
     fn prove_hook(
         &self,
         generation: u32,
-        hook: Hook,
+        (hook, way): (Hook, Way),
         process: Process,
         helper: &mut Helper,
         executable: ObjectKey,
@@ -246,7 +260,7 @@ impl Probes {
             token,
         };
         sys::map_update(self.self_check.as_fd(), &0_u32, &check).map_err(call("write", "self_check"))?;
-        let Attempt { errno, object } = helper.attempt(hook)?;
+        let Attempt { errno, object } = helper.attempt(hook, way)?;
         let object = object.unwrap_or((executable.ino, executable.dev));
         let mut proof = Proof::default();
         sys::map_lookup(self.proofs.as_fd(), &check.hook, proof.as_mut_bytes())
@@ -294,7 +308,8 @@ fn adoptable(pins: &PinDir) -> Result<Option<Identity>, Error> {
     if identity.abi_version != ABI_VERSION {
         return other("the version of the ABI");
     }
-    if identity.object_digest != object::object_digest() {
+    let Some(kind) = object::kind_of(&identity) else { return other("the kind of the programs") };
+    if identity.object_digest != object::object_digest(kind) {
         return other("the digest of the programs");
     }
     for (hook, tag) in Hook::ALL.iter().zip(identity.program_tags) {
@@ -310,8 +325,8 @@ fn adoptable(pins: &PinDir) -> Result<Option<Identity>, Error> {
     Ok(Some(identity))
 }
 
-fn arm(pins: &PinDir, mut ebpf: Ebpf) -> Result<Identity, Error> {
-    let armed = object::pin_all(&mut ebpf, pins, [random_u64()?, random_u64()?])
+fn arm(pins: &PinDir, (kind, mut ebpf): (Kind, Ebpf)) -> Result<Identity, Error> {
+    let armed = object::pin_all(&mut ebpf, kind, pins, [random_u64()?, random_u64()?])
         .and_then(|()| read_identity(pins)?.ok_or_else(|| Error::NotArmed(pins.root().to_owned())));
     armed.inspect_err(|_| abandon(pins))
 }

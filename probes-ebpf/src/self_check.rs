@@ -5,10 +5,13 @@
 //! in memory that only it can reach. Only if the call failed with EPERM *and* the probe wrote down that our rule in
 //! that generation said so, and about the very object that was used, the hook is proven: EPERM alone proves nothing,
 //! as another security module may have said it, and a probe that reads the wrong fields would deny as well.
+//!
+//! The probes of the audit fallback deny nothing. There the operation must succeed, and the proof says that the probe
+//! saw it and would have denied it.
 
 use crate::error::{Error, call};
 use crate::scratch::Scratch;
-use aegis_kernel_abi::{Hook, ObjectKey, Proof, RULE_SELF_CHECK, Reason, Verdict};
+use aegis_kernel_abi::{Hook, Kind, ObjectKey, Proof, RULE_SELF_CHECK, Reason, Verdict};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
@@ -25,11 +28,29 @@ pub(crate) const OWN_EXECUTABLE: &str = "/proc/self/exe";
 
 /// How an attempt of the helper ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// The errno it got, 0 if the operation succeeded.
     pub errno: i32,
     /// What it was about; `None` if that is the executable, whose identity only the kernel can tell.
     pub object: Option<(u64, u32)>,
+}
+
+/// Ways to try a hook that looks at more than one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Way {
+    /// The only one, or the first.
+    Plain,
+    /// Mapping as executable memory.
+    Map,
+}
+
+/// All ways of a hook; each must be proven.
+pub(crate) fn ways(hook: Hook) -> &'static [Way] {
+    match hook {
+        Hook::SysExit => &[Way::Plain, Way::Map],
+        _ => &[Way::Plain],
+    }
 }
 
 /// The helper process, ready to try.
@@ -71,8 +92,9 @@ impl Helper {
     ///
     /// # Errors
     /// If it does not answer.
-    pub fn attempt(&mut self, hook: Hook) -> Result<Attempt, Error> {
-        writeln!(self.orders, "{}", hook as u8).map_err(call("talk to", "the self-check helper"))?;
+    pub(crate) fn attempt(&mut self, hook: Hook, way: Way) -> Result<Attempt, Error> {
+        writeln!(self.orders, "{} {}", hook as u8, way as u8)
+            .map_err(call("talk to", "the self-check helper"))?;
         self.answer()
     }
 
@@ -115,9 +137,8 @@ pub fn helper_main() -> io::Result<()> {
     writeln!(answers, "0")?;
     answers.flush()?;
     for line in io::stdin().lock().lines() {
-        let hook = line?.trim().parse().ok().and_then(Hook::from_byte);
-        let hook = hook.ok_or(io::ErrorKind::InvalidInput)?;
-        let outcome = attempt(hook, &executable, &readable, &scratch);
+        let (hook, way) = order(&line?).ok_or(io::ErrorKind::InvalidInput)?;
+        let outcome = attempt(hook, way, &executable, &readable, &scratch);
         let errno = outcome.err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO));
         match scratch.object(hook) {
             Some((ino, dev)) => writeln!(answers, "{errno} {ino} {dev}")?,
@@ -128,13 +149,24 @@ pub fn helper_main() -> io::Result<()> {
     Ok(())
 }
 
-fn attempt(hook: Hook, executable: &File, readable: &Mapping, scratch: &Scratch) -> io::Result<()> {
+fn order(line: &str) -> Option<(Hook, Way)> {
+    let (hook, way) = line.trim().split_once(' ')?;
+    let hook = Hook::from_byte(hook.parse().ok()?)?;
+    let way: u8 = way.parse().ok()?;
+    ways(hook).iter().copied().find(|known| *known as u8 == way).map(|way| (hook, way))
+}
+
+fn attempt(hook: Hook, way: Way, executable: &File, readable: &Mapping, scratch: &Scratch) -> io::Result<()> {
     match hook {
+        Hook::SysExit => match way {
+            Way::Plain => File::open(OWN_EXECUTABLE).map(drop),
+            Way::Map => Mapping::new(executable, libc::PROT_READ | libc::PROT_EXEC).map(drop),
+        },
         Hook::FileOpen => File::open(OWN_EXECUTABLE).map(drop),
         Hook::MmapFile => Mapping::new(executable, libc::PROT_READ | libc::PROT_EXEC).map(drop),
         Hook::FileMprotect => readable.protect(libc::PROT_READ | libc::PROT_EXEC),
         // If it is not denied, the new program answers 0 in our place.
-        Hook::BprmCheck => Err(Command::new(OWN_EXECUTABLE).arg(RAN_ARGUMENT).exec()),
+        Hook::BprmCheck | Hook::SchedExec => Err(Command::new(OWN_EXECUTABLE).arg(RAN_ARGUMENT).exec()),
         _ => scratch.attempt(hook),
     }
 }
@@ -183,23 +215,30 @@ pub(crate) fn judge(
     (token, generation): (u32, u32),
 ) -> Result<(), Error> {
     let asked = proof.token == token;
-    if errno == 0 && !asked {
+    // The audit fallback looks at what has succeeded, and says what would have been denied.
+    let (verdict, expected) = match hook.kind() {
+        Kind::Lsm => (Verdict::Deny, libc::EPERM),
+        Kind::Fallback => (Verdict::Audit, 0),
+    };
+    if errno == 0 && !asked && expected != 0 {
         return Err(Error::LsmNotCalled { hook });
     }
     let failure = || io::Error::from_raw_os_error(errno);
-    let why = if !asked {
+    let why = if !asked && errno == 0 {
+        "it succeeded, and our probe did not see it".to_owned()
+    } else if !asked {
         format!("{}, but our probe was not asked", failure())
     } else if proof.generation != generation {
         format!("generation {} answered", proof.generation)
     } else if proof.reason == Reason::None as u8 {
         "it has no row of the self-check: apply the policy again".to_owned()
-    } else if proof.verdict != Verdict::Deny as u8
+    } else if proof.verdict != verdict as u8
         || proof.rule != RULE_SELF_CHECK
         || proof.reason != Reason::SelfCheck as u8
     {
         let reason = Reason::from_byte(proof.reason).map_or("unknown", Reason::word);
         format!("another rule answered ({:#x}, verdict {}, reason {reason})", proof.rule, proof.verdict)
-    } else if errno == 0 {
+    } else if errno == 0 && expected != 0 {
         "our probe denied it and it succeeded".to_owned()
     } else if (proof.object.ino, proof.object.dev) != object {
         let ObjectKey { ino, dev, .. } = proof.object;
@@ -208,8 +247,10 @@ pub(crate) fn judge(
              structs wrongly",
             object.0, object.1
         )
-    } else if errno != libc::EPERM {
+    } else if errno != expected && expected != 0 {
         format!("it failed with {} instead of EPERM", failure())
+    } else if errno != expected {
+        format!("it failed with {}", failure())
     } else {
         return Ok(());
     };
@@ -238,8 +279,8 @@ mod tests {
 
     /// Judges an attempt; `None` expects a proof, `Some` what the refusal must say.
     fn check(what: &str, errno: i32, proof: &Proof, expected: Option<&str>) {
-        for hook in Hook::ALL {
-            let judged = judge(*hook, errno, (OBJECT.ino, OBJECT.dev), proof, (TOKEN, GENERATION))
+        for hook in Kind::Lsm.hooks() {
+            let judged = judge(hook, errno, (OBJECT.ino, OBJECT.dev), proof, (TOKEN, GENERATION))
                 .map_err(|error| error.to_string());
             match expected {
                 None => assert_eq!(judged, Ok(()), "{what}"),
@@ -299,6 +340,31 @@ mod tests {
         ];
         for (what, errno, proof, expected) in rows {
             check(what, errno, &proof, expected);
+        }
+    }
+
+    #[test]
+    fn the_fallback_must_see_what_succeeds() {
+        let seen = Proof { verdict: Verdict::Audit as u8, ..good() };
+        let rows = [
+            ("as it must be", 0, seen, None),
+            ("denied after all", 0, good(), Some("another rule answered")),
+            ("not seen", 0, Proof { token: TOKEN - 1, ..seen }, Some("our probe did not see it")),
+            ("failed", libc::EPERM, Proof::default(), Some("our probe was not asked")),
+            ("seen, and failed", libc::EIO, seen, Some("it failed with")),
+            ("another generation", 0, Proof { generation: 2, ..seen }, Some("generation 2 answered")),
+            ("a user's rule", 0, Proof { rule: 0, ..seen }, Some("another rule answered")),
+            ("no row", 0, Proof { reason: Reason::None as u8, ..seen }, Some("no row of the self-check")),
+        ];
+        for hook in Kind::Fallback.hooks() {
+            for (what, errno, proof, expected) in rows {
+                let judged = judge(hook, errno, (OBJECT.ino, OBJECT.dev), &proof, (TOKEN, GENERATION))
+                    .map_err(|error| error.to_string());
+                match expected {
+                    None => assert_eq!(judged, Ok(()), "{what}"),
+                    Some(text) => assert!(judged.expect_err(what).contains(text), "{what}"),
+                }
+            }
         }
     }
 }

@@ -291,8 +291,8 @@ pub(crate) fn describe<T: Description>(object: BorrowedFd<'_>) -> io::Result<T> 
     Ok(description)
 }
 
-/// Attaches a loaded LSM program to its hook. The link lives until its last descriptor and pin are gone.
-pub(crate) fn attach_lsm(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+/// Attaches a loaded LSM or tracepoint program to its hook, which it knows from BTF. The link lives until its last descriptor and pin are gone.
+pub(crate) fn attach_by_btf(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut attr = new_attr();
     attr.raw_tracepoint.prog_fd = raw(program);
     // SAFETY: the name is NULL, as it must be for programs that know their target from BTF.

@@ -67,6 +67,8 @@ pub struct Header {
     pub rules: Vec<String>,
     /// Numbers of the rules that are pending.
     pub pending: BTreeSet<u32>,
+    /// What each of them asks for, in the same order.
+    pub asked: Vec<Operations>,
     /// Nanoseconds since 1970.
     pub built_at_ns: u64,
 }
@@ -171,9 +173,11 @@ impl Builder {
         let objects = entries(objects, &rulesets)?;
         let slots = entries(slots, &rulesets)?;
         let exempt: Vec<_> = self.exempt.into_iter().map(|id| (id, Exempt::default())).collect();
-        let rules = (0..).zip(&header.rules).map(|(number, id)| RuleInfo {
+        let asked = header.asked.iter().map(Operations::bits).chain(std::iter::repeat(0));
+        let rules = (0..).zip(header.rules.iter().zip(asked)).map(|(number, (id, operations))| RuleInfo {
             id: padded::<RULE_ID_BYTES>(id),
             flags: if header.pending.contains(&number) { RULE_PENDING } else { 0 },
+            operations,
         });
         let rules = rules.collect();
         let mut tables = Tables { objects, slots, rows, rules, exempt, info: GenerationInfo::new_zeroed() };

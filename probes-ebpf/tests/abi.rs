@@ -47,7 +47,7 @@ fn keys_and_values() -> Vec<Layout> {
         layout!("aegis_slot_key", SlotKey { parent, name_hash }),
         layout!("aegis_entry", Entry { generation, inode_generation, first_row, row_count, flags }),
         layout!("aegis_row", Row { generation, operations, rule, mode, signal, flags }),
-        layout!("aegis_rule_info", RuleInfo { id, flags }),
+        layout!("aegis_rule_info", RuleInfo { id, flags, operations }),
         layout!("aegis_exempt", Exempt { generation, reserved }),
         layout!(
             "aegis_generation_info",
@@ -73,7 +73,10 @@ fn keys_and_values() -> Vec<Layout> {
         ),
         layout!("aegis_survival_key", SurvivalKey { object, kind, reserved }),
         layout!("aegis_survival", Survival { operations, reserved }),
-        layout!("aegis_identity", Identity { abi_version, size, name_key, object_digest, program_tags }),
+        layout!(
+            "aegis_identity",
+            Identity { abi_version, size, name_key, object_digest, program_tags, kind, reserved }
+        ),
         layout!("aegis_active", Active { generation, enforced_operations }),
         layout!("aegis_self_check", SelfCheck { pid, generation, start_time, hook, token }),
         layout!("aegis_proof", Proof { token, generation, rule, verdict, reason, reserved, time_ns, object }),
@@ -139,6 +142,7 @@ fn accounts() -> Vec<Layout> {
                 undecidable,
                 survived,
                 exempted,
+                unseen,
                 audited,
                 denied,
             }
@@ -170,6 +174,11 @@ fn check(object: &[u8]) {
 #[test]
 fn deciding_probes_have_the_layouts() {
     check(aegis_probes::lsm_object());
+}
+
+#[test]
+fn probes_of_the_fallback_have_the_layouts() {
+    check(aegis_probes::fallback_object());
 }
 
 #[test]

@@ -61,6 +61,7 @@ impl Armed {
             mode: Mode::Enforce,
             signal: 0,
             ring_bytes: 1 << 20,
+            fallback: false,
             // This process is on the list: it takes everything down again.
             survival_cgroups: Some(Vec::new()),
             test: TestSettings { force, pause: 0 },

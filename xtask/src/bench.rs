@@ -1,12 +1,13 @@
 //! `cargo xtask bench`: what the probes cost, counted in instructions of a virtual machine: a number that does not
-//! depend on the machine that runs it.
+//! depend on the machine that runs it; and what the audit fallback costs, by the clock of this one.
 
 use crate::vm::{self, Added, Job, Series, Settings};
 use crate::{setup, workspace};
 use anyhow::{Context, Result};
 use clap::{Subcommand, ValueEnum};
 use std::io;
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 /// The benchmarks.
 #[derive(Subcommand)]
@@ -14,6 +15,9 @@ pub(crate) enum Verb {
     /// What the probes add to opening and closing a file that no rule concerns, with 1 and with 100,000 rules.
     /// A missed target is shown, and is no failure.
     Decide(Args),
+    /// What the audit fallback adds to opening and closing a file and to starting a program, on this machine, by its
+    /// clock. Needs root, and a kernel that refuses BPF LSM programs. A missed target is shown, and is no failure.
+    Fallback(Args),
 }
 
 /// Options of a benchmark.
@@ -31,25 +35,54 @@ enum Format {
     Json,
 }
 
+impl Format {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Json => "json",
+        }
+    }
+}
+
 const PACKAGE: &str = "aegis-bench";
 /// Counting makes the machine slow; making 100,000 files and arming as many rules takes most of the time.
 const TIMEOUT: u64 = 1_800;
 
 /// Builds what is measured and what measures, runs it, and passes on the status.
 pub(crate) fn run(verb: &Verb) -> Result<ExitCode> {
-    let Verb::Decide(Args { output }) = verb;
+    let (Verb::Decide(Args { output }) | Verb::Fallback(Args { output })) = verb;
     setup::ensure(setup::Purpose::Tests)?;
     let program = workspace::executable(&["build", "--package", PACKAGE], PACKAGE)?;
+    if matches!(verb, Verb::Fallback(_)) {
+        return fallback(&program, *output);
+    }
     let measuring = Added { from: program, to: format!("/usr/bin/{PACKAGE}").into() };
     let added: Vec<Added> = vm::aegisbpf()?.into_iter().chain([measuring]).collect();
-    let format = match output {
-        Format::Table => "table",
-        Format::Json => "json",
-    };
-    let command = [PACKAGE, "-o", format].map(str::to_owned);
+    let command = [PACKAGE, "-o", output.word()].map(str::to_owned);
     let settings = Settings { icount: true, timeout: TIMEOUT, ..Settings::default() };
     let job = Job { series: Series::V6_12, settings: &settings, added: &added, command: &command, out: None };
     eprintln!("bench: starting a virtual machine that counts instructions; this takes some minutes");
     let ending = vm::perform(&job, io::stdout(), io::stderr()).context("the benchmark could not be run")?;
     Ok(ExitCode::from(ending.status()))
+}
+
+/// Runs the measuring program with a bpf file system that nobody else sees, and the agent on its path.
+fn fallback(program: &Path, output: Format) -> Result<ExitCode> {
+    let agent = workspace::executable(&["build", "--package", "aegisbpf"], "aegisbpf")?;
+    let directory = std::env::temp_dir().join(format!("aegis-bench-{}", std::process::id()));
+    std::fs::create_dir_all(directory.join("bpf")).context("cannot make a directory for the benchmark")?;
+    let beside = agent.parent().map(Path::display).map(|beside| beside.to_string()).unwrap_or_default();
+    let path = format!("{beside}:{}", std::env::var("PATH").unwrap_or_default());
+    let mount = "mount -t bpf bpf \"$1/bpf\" && exec \"$0\" fallback \"$1\" -o \"$2\"";
+    let status = Command::new("unshare")
+        .args(["-m", "sh", "-c", mount])
+        .arg(program)
+        .arg(&directory)
+        .arg(output.word())
+        .env("PATH", path)
+        .status();
+    let removed = std::fs::remove_dir_all(&directory);
+    let status = status.context("cannot start `unshare`")?;
+    removed.with_context(|| format!("cannot remove {}", directory.display()))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }

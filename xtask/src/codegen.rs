@@ -1,7 +1,7 @@
 //! `cargo xtask codegen`: files that are made from other files and committed, so that a clone needs no
 //! generator. `--check` writes nothing and fails when one is stale.
 
-use aegis_kernel_abi::{Class, Hook, Mode, Reason, Verdict};
+use aegis_kernel_abi::{Class, Hook, Kind, Mode, Reason, Verdict};
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
 use std::fmt::Write as _;
@@ -126,6 +126,7 @@ fn structs() -> Vec<String> {
 fn enums() -> String {
     let mut text = String::from("\n");
     define(&mut text, "HOOK", Hook::ALL, |value| *value as u8);
+    define(&mut text, "KIND", Kind::ALL, |value| *value as u8);
     define(&mut text, "CLASS", Class::ALL, |value| *value as u8);
     define(&mut text, "VERDICT", Verdict::ALL, |value| *value as u8);
     define(&mut text, "MODE", Mode::ALL, |value| *value as u8);

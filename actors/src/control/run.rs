@@ -195,6 +195,9 @@ fn read_status(loader: &Loader) -> Result<Status, crate::loader::LoadError> {
         counts: loader.counts()?,
         pending: loader.pending()?,
         memory: own_memory(loader.tables_memory()?),
+        probes: loader.kind().word().to_owned(),
+        notice: loader.notice(),
+        unseen: loader.unseen()?,
     })
 }
 

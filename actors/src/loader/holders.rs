@@ -4,7 +4,7 @@
 use super::run::Loader;
 use super::{LoadError, step};
 use aegis_control_api::{Holder, HolderAction, HolderReport, Holding, LISTED_HOLDERS};
-use aegis_kernel_abi::{HELD_DESCRIPTOR, Held, Mode, ObjectKey};
+use aegis_kernel_abi::{HELD_DESCRIPTOR, Held, Kind, Mode, ObjectKey};
 use aegis_probes::{Concern, Error, Guarded, HolderProbes, Survivors, unpadded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -38,6 +38,8 @@ impl Loader {
     }
 
     fn look_for_holders(&mut self, action: HolderAction, report: &mut HolderReport) -> Result<(), LoadError> {
+        // Where nothing can be blocked nobody is killed either.
+        let action = if self.kind() == Kind::Fallback { HolderAction::Report } else { action };
         let generation = self.active_generation();
         let guarded = self.probes().generations().guarded(generation);
         let guarded = guarded.map_err(step("read the generation in force"))?;

@@ -37,7 +37,13 @@ impl LoadError {
     pub fn is_lsm_refused(&self) -> bool {
         matches!(
             self,
-            Self::Kernel { source: ProbeError::LsmRefused { .. } | ProbeError::LsmNotCalled { .. }, .. }
+            Self::Kernel {
+                source: ProbeError::LsmRefused { .. }
+                    | ProbeError::LsmNotCalled { .. }
+                    | ProbeError::NoFallback { .. }
+                    | ProbeError::FallbackFound(_),
+                ..
+            }
         )
     }
 

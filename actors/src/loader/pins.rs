@@ -1,7 +1,7 @@
 //! What can be done without a daemon: status, policy and detach from the pins alone.
 
 use super::run::{Loader, LoaderSettings, counts, link_status};
-use super::state::generation_status;
+use super::state::{generation_status, notice, unseen};
 use super::{LoadError, accounts, step};
 use aegis_control_api::{API_VERSION, AccountsReply, DetachReply, Memory, PolicyReply, Status};
 use aegis_kernel_abi::Mode;
@@ -15,7 +15,11 @@ use std::path::Path;
 pub fn policy_from_pins(root: &Path) -> Result<PolicyReply, LoadError> {
     let found = inspect(&PinDir::new(root)).map_err(step("read the pins"))?;
     let generation = found.info.as_ref().map(generation_status);
-    Ok(PolicyReply { version: API_VERSION, generation, rules: found.rules })
+    Ok(PolicyReply {
+        version: API_VERSION,
+        generation,
+        rules: found.rules.into_iter().map(|(id, _)| id).collect(),
+    })
 }
 
 /// What became of every decision that was to be reported. Needs no lock: a daemon may be at work.
@@ -42,6 +46,7 @@ pub fn status_from_pins(root: &Path) -> Result<Status, LoadError> {
         mode: Mode::Enforce,
         signal: 0,
         ring_bytes: 0,
+        fallback: true,
         survival_cgroups: None,
         test: TestSettings::default(),
     };
@@ -56,6 +61,9 @@ pub fn status_from_pins(root: &Path) -> Result<Status, LoadError> {
         counts: counts(&found.counters),
         pending: loader.pending()?,
         memory: Memory { tables_bytes: loader.tables_memory()?, ..Memory::default() },
+        probes: found.kind.word().to_owned(),
+        notice: notice(found.kind),
+        unseen: unseen(found.kind, &found.rules),
     })
 }
 

@@ -1,17 +1,18 @@
 //! The shell of the loader: files, kernel, clock.
 
 use super::state::{
-    Manner, Pending, Proven, class_status, classes, generation_status, pending, pending_rules, tables,
+    Manner, Pending, Proven, class_status, classes, generation_status, notice, pending, pending_rules,
+    tables, unseen,
 };
 use super::{LoadError, accounts, resolve, step};
 use crate::clock::unix_ns;
 use aegis_control_api::{
     API_VERSION, AccountsReply, ApplyReply, ClassStatus, Counts, GenerationStatus, HolderReport, LinkStatus,
-    PendingRule, PolicyReply,
+    PendingRule, PolicyReply, UnseenRule,
 };
 use aegis_kernel_abi::{
-    Class, Counters, Hook, Mode, ObjectKey, Operations, SURVIVAL_CGROUP, SURVIVAL_OBJECT, SURVIVAL_PROCESS,
-    Survival, SurvivalKey,
+    Class, Counters, Hook, Kind, Mode, ObjectKey, Operations, SURVIVAL_CGROUP, SURVIVAL_OBJECT,
+    SURVIVAL_PROCESS, Survival, SurvivalKey,
 };
 use aegis_policy::Plan;
 use aegis_probes::{
@@ -32,6 +33,8 @@ pub struct LoaderSettings {
     pub signal: u8,
     /// Size of the event ring in bytes.
     pub ring_bytes: u32,
+    /// Whether the audit fallback will do where the kernel refuses BPF LSM programs.
+    pub fallback: bool,
     /// Cgroups of the survival list, by path below the hierarchy's root; `None` leaves the list as it is.
     pub survival_cgroups: Option<Vec<String>>,
     /// What tests do to the probes; the default for everybody else.
@@ -90,7 +93,8 @@ impl Loader {
     /// If the kernel refuses, or another daemon runs. What was armed for this is taken down again.
     pub fn open(settings: LoaderSettings) -> Result<Self, LoadError> {
         let resolver = Resolver::load().map_err(step("load the resolver"))?;
-        let probe_settings = Settings { ring_bytes: settings.ring_bytes, test: settings.test };
+        let (ring_bytes, fallback) = (settings.ring_bytes, settings.fallback);
+        let probe_settings = Settings { ring_bytes, fallback, test: settings.test };
         let probes = Probes::open(&PinDir::new(&settings.bpffs_root), probe_settings)
             .map_err(step("arm the probes"))?;
         let mut loader = Self {
@@ -221,15 +225,16 @@ impl Loader {
     }
 
     fn reply(&self, generation: GenerationStatus, changed: bool) -> Result<ApplyReply, LoadError> {
-        let pending = self.pending()?;
         Ok(ApplyReply {
             version: API_VERSION,
             generation,
             changed,
             warnings: Vec::new(),
             holders: HolderReport::default(),
-            pending,
+            pending: self.pending()?,
             notes: Vec::new(),
+            notice: self.notice(),
+            unseen: self.unseen()?,
         })
     }
 
@@ -264,11 +269,14 @@ impl Loader {
         }
         let now = unix_ns();
         let proof = |class: Class| {
-            let loaded = || class.hooks().filter(|hook| self.probes.is_loaded(*hook));
-            let missing: Vec<_> = loaded().filter(|hook| !attached.contains(hook)).map(Hook::word).collect();
+            let loaded: Vec<Hook> =
+                class.hooks(self.probes.kind()).filter(|hook| self.probes.is_loaded(*hook)).collect();
+            let missing: Vec<_> =
+                loaded.iter().filter(|hook| !attached.contains(hook)).map(|hook| hook.word()).collect();
             let proven = match missing.len() {
+                _ if loaded.is_empty() => Proven::NotAttached,
                 0 => Proven::At(now),
-                count if count == loaded().count() => Proven::NotAttached,
+                count if count == loaded.len() => Proven::NotAttached,
                 _ => Proven::Not(format!("not attached: {}", missing.join(", "))),
             };
             (class, proven)
@@ -283,7 +291,8 @@ impl Loader {
             Ok(proven) => proven,
             Err(error) => {
                 let why = error.whole();
-                let attached = |class: &Class| class.hooks().any(|hook| self.probes.is_attached(hook));
+                let kind = self.probes.kind();
+                let attached = |class: &Class| class.hooks(kind).any(|hook| self.probes.is_attached(hook));
                 let not = |class: Class| {
                     (class, if attached(&class) { Proven::Not(why.clone()) } else { Proven::NotAttached })
                 };
@@ -359,7 +368,7 @@ impl Loader {
             .map_err(step("read the generation in force"))?;
         let status = |class: &Class| {
             let proven = self.proven.get(class).unwrap_or(&Proven::NotAttached);
-            class_status(*class, info.as_ref(), proven)
+            class_status(self.probes.kind(), *class, info.as_ref(), proven)
         };
         Ok(Class::ALL.iter().map(status).collect())
     }
@@ -396,6 +405,27 @@ impl Loader {
         accounts::read(&self.probes.accounts(), self.probes.generations(), Some(malformed))
     }
 
+    /// What every answer says where nothing is blocked.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        notice(self.probes.kind())
+    }
+
+    /// What rules of the generation in force ask for and the probes cannot see.
+    ///
+    /// # Errors
+    /// If the rules cannot be read.
+    pub fn unseen(&self) -> Result<Vec<UnseenRule>, LoadError> {
+        let rules = self.probes.generations().asked(self.active_generation());
+        rules.map(|rules| unseen(self.probes.kind(), &rules)).map_err(step("read the generation in force"))
+    }
+
+    /// The kind of probes that is loaded.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.probes.kind()
+    }
+
     /// Takes everything down.
     ///
     /// # Errors
@@ -424,6 +454,7 @@ pub fn counts(counters: &Counters) -> Counts {
         denied: counters.denied.iter().sum(),
         audited: counters.audited.iter().sum(),
         undecidable: counters.undecidable,
+        unseen: counters.unseen,
         survived: counters.survived,
         exempted: counters.exempted,
         reported: counters.reported,

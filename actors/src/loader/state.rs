@@ -1,7 +1,7 @@
 //! From a plan and the identities of what it names to tables. Pure.
 
-use aegis_control_api::{ClassStatus, GenerationStatus, PendingRule, Posture};
-use aegis_kernel_abi::{Class, GenerationInfo, InodeNumber, Mode, ObjectKey, Operations, SlotKey};
+use aegis_control_api::{ClassStatus, GenerationStatus, PendingRule, Posture, UnseenRule};
+use aegis_kernel_abi::{Class, GenerationInfo, InodeNumber, Kind, Mode, ObjectKey, Operations, SlotKey};
 use aegis_policy::{Anchors, Object, Plan, Rule};
 use aegis_probes::{Anchor, Builder, Error, Header, Say, Tables, unpadded};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -104,6 +104,7 @@ pub(crate) fn tables(plan: &Plan, manner: Manner, host: &Host, built_at_ns: u64)
         plan_digest: plan.digest(),
         rules: plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect(),
         pending: pending(plan, host).into_keys().collect(),
+        asked: plan.rules().iter().map(Rule::operations).collect(),
         built_at_ns,
     })
 }
@@ -168,6 +169,23 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
+/// What every answer says under a kind of probes that blocks nothing.
+pub(crate) fn notice(kind: Kind) -> Option<String> {
+    (kind == Kind::Fallback).then(|| NOTICE.to_owned())
+}
+
+const NOTICE: &str = "NOTHING IS BLOCKED: the kernel refuses BPF LSM programs, so the audit fallback reports what the \
+                      policy would deny, after it has happened";
+
+/// What rules ask for and a kind of probes cannot see.
+pub(crate) fn unseen(kind: Kind, rules: &[(String, Operations)]) -> Vec<UnseenRule> {
+    let unseen = |(rule, asked): &(String, Operations)| {
+        let operations: Vec<_> = asked.difference(kind.sees()).words().map(str::to_owned).collect();
+        (!operations.is_empty()).then(|| UnseenRule { rule: rule.clone(), operations })
+    };
+    rules.iter().filter_map(unseen).collect()
+}
+
 /// How the last self-check of a class ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Proven {
@@ -180,16 +198,25 @@ pub(crate) enum Proven {
 }
 
 /// The posture of a class: what is proven, never what was asked for.
-pub(crate) fn class_status(class: Class, info: Option<&GenerationInfo>, proven: &Proven) -> ClassStatus {
+pub(crate) fn class_status(
+    kind: Kind,
+    class: Class,
+    info: Option<&GenerationInfo>,
+    proven: &Proven,
+) -> ClassStatus {
     let needed =
         info.is_some_and(|info| classes(Operations::from_bits_retain(info.operations)).contains(&class));
     let (posture, proven_at_ns, why) = match (proven, info.map(mode)) {
+        _ if class.hooks(kind).next().is_none() => {
+            (Posture::Off, None, needed.then(|| "the audit fallback does not see its operations".to_owned()))
+        }
         // A rule needs it: somebody took it away.
         (Proven::NotAttached, Some(_)) if needed => {
             (Posture::Degraded, None, Some("not attached".to_owned()))
         }
         (Proven::NotAttached, _) | (_, None) => (Posture::Off, None, None),
         (Proven::Not(why), Some(_)) => (Posture::Degraded, None, Some(why.clone())),
+        (Proven::At(at), Some(_)) if kind == Kind::Fallback => (Posture::AuditFallback, Some(*at), None),
         (Proven::At(at), Some(Mode::Enforce)) => (Posture::Enforce, Some(*at), None),
         (Proven::At(at), Some(Mode::Observe)) => (Posture::Observe, Some(*at), None),
     };

@@ -53,6 +53,8 @@ fn proof(common: &Common) -> (Posture, Check) {
             let posture = status.posture();
             let why =
                 status.classes.iter().filter_map(|class| class.why.clone()).collect::<Vec<_>>().join("; ");
+            let why = status.notice.into_iter().chain((!why.is_empty()).then_some(why));
+            let why = why.collect::<Vec<_>>().join("; ");
             let finding =
                 if why.is_empty() { posture.word().to_owned() } else { format!("{}: {why}", posture.word()) };
             (posture, Check { name, ok: matches!(posture, Posture::Enforce | Posture::Observe), finding })
@@ -93,6 +95,7 @@ fn checks(host: &Capabilities) -> Vec<Check> {
         ),
         modules,
         result("BPF LSM programs", &host.lsm),
+        result("audit fallback", &host.fallback),
         result("BPF iterators", &host.iterators),
         check("bpf file system", host.has_bpffs, "mounted", "not mounted: mount -t bpf bpf /sys/fs/bpf"),
         check(

@@ -141,6 +141,12 @@ fn show_applied(reply: &ApplyReply) {
             pending.paths.join(", ")
         ));
     }
+    for unseen in &reply.unseen {
+        output::line(&format!("rule {} has no effect here on {}", unseen.rule, unseen.operations.join(", ")));
+    }
+    if let Some(notice) = &reply.notice {
+        output::line(notice);
+    }
 }
 
 fn show(common: &Common, client: &Client) -> Result<()> {

@@ -5,7 +5,7 @@ use super::manner::MannerArgs;
 use super::policy::{compile, read_sources};
 use crate::Common;
 use crate::exit::{Exit, Failure};
-use aegis_actors::host::TestSettings;
+use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::{LoadError, LoaderSettings};
 use aegis_actors::local::PolicyError;
 use aegis_actors::tree::{self, RunError, RunSettings};
@@ -18,6 +18,10 @@ use std::path::PathBuf;
 pub(crate) struct RunArgs {
     #[command(flatten)]
     manner: MannerArgs,
+    /// Where the kernel refuses BPF LSM programs, report what the policy would deny, although nothing is blocked then.
+    /// Without it the daemon does not start there. `--observe` needs no such word, as it blocks nothing anyway.
+    #[arg(long)]
+    allow_audit_fallback: bool,
     /// A policy file; may be given more than once, the files are merged. Without one, the policy that is in force
     /// stays; where none is, nothing is denied until `policy apply`.
     #[arg(long, value_name = "FILE")]
@@ -73,6 +77,7 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
             mode: args.manner.mode(),
             signal: args.manner.signal(),
             ring_bytes: args.ringbuf_bytes,
+            fallback: args.manner.mode() == Mode::Observe || args.allow_audit_fallback,
             survival_cgroups: Some(args.survival_cgroup.clone()),
             test: TestSettings::default(),
         },
@@ -101,5 +106,6 @@ fn exit_of(error: &RunError) -> Exit {
 pub(crate) fn no_lsm_remedy() -> &'static str {
     "nothing can be enforced on this host: its kernel may list `bpf` as a security module and refuse the programs \
      all the same. Boot a kernel from 6.1 on that is built with CONFIG_BPF_LSM and CONFIG_DEBUG_INFO_BTF, with \
-     `bpf` in the boot option lsm=, and run as root; `aegisbpf health` tells what is missing."
+     `bpf` in the boot option lsm=, and run as root; `aegisbpf health` tells what is missing. To have reported what \
+     the policy would deny, start with --allow-audit-fallback."
 }

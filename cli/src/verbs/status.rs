@@ -45,11 +45,13 @@ fn print(status: &Status) {
     let rows = [
         ("posture", status.posture().word().to_owned()),
         ("daemon", daemon),
+        ("probes", status.probes.clone()),
         ("pins", status.bpffs_root.clone()),
         ("generation", generation),
         ("denied", counts.denied.to_string()),
         ("audited", counts.audited.to_string()),
         ("undecidable", counts.undecidable.to_string()),
+        ("unseen", counts.unseen.to_string()),
         ("let through", format!("{} by survival list, {} by exemption", counts.survived, counts.exempted)),
         (
             "events",
@@ -68,12 +70,21 @@ fn print(status: &Status) {
     ];
     let pending: Vec<&str> = status.pending.iter().map(|pending| pending.rule.as_str()).collect();
     let rows = rows.into_iter().chain((!pending.is_empty()).then(|| ("pending", pending.join(", "))));
+    if let Some(notice) = &status.notice {
+        output::line(notice);
+        output::line("");
+    }
     output::table(["status", ""], rows.map(|(name, value)| [name.to_owned(), value]));
     let classes = status.classes.iter().map(|class| {
         [class.class.clone(), class.posture.word().to_owned(), class.why.clone().unwrap_or_default()]
     });
     output::line("");
     output::table(["class", "posture", "why"], classes);
+    if !status.unseen.is_empty() {
+        let unseen = status.unseen.iter().map(|unseen| [unseen.rule.clone(), unseen.operations.join(", ")]);
+        output::line("");
+        output::table(["rule", "without effect on"], unseen);
+    }
     let links = status
         .links
         .iter()

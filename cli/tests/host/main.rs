@@ -1,8 +1,12 @@
-//! The command as its users meet it on a host where nothing is armed: what it says, and how it ends. Nothing here
-//! arms anything, whatever the kernel can do: each run has pins and a socket of its own, where there is nothing.
+//! The command as its users meet it on a host where nothing is armed: what it says, and how it ends. Each run has pins
+//! and a socket of its own, where there is nothing. Nothing here denies anything, whatever the kernel can do: the audit
+//! fallback is armed where it is all that the kernel takes, and looks at files of the test's own alone.
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod armed;
+mod attempts;
+mod fallback;
 mod lint;
 mod nothing_armed;
 mod place;
@@ -12,7 +16,8 @@ mod usage;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
-    let trials = [usage::trials(), lint::trials(), nothing_armed::trials(), refused::trials()];
+    let trials =
+        [usage::trials(), lint::trials(), nothing_armed::trials(), refused::trials(), fallback::trials()];
     let trials: Vec<Trial> = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

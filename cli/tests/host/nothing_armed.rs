@@ -95,7 +95,8 @@ const NO_BPFFS: &[Row] = &[
     no_bpffs("demo_in_json_without_bpffs", &["demo", "-o", "json"]),
 ];
 
-const NO_LSM: &[Row] = &[no_lsm(NO_BPFFS[0]), no_lsm(NO_BPFFS[1]), no_lsm(NO_BPFFS[2]), no_lsm(NO_BPFFS[3])];
+/// But for `--observe`, which the audit fallback serves as well.
+const NO_LSM: &[Row] = &[no_lsm(NO_BPFFS[0]), NO_BPFFS[1], no_lsm(NO_BPFFS[2]), no_lsm(NO_BPFFS[3])];
 
 /// A directory that is there, but where nothing can be pinned.
 fn detach_without_bpffs() {

@@ -135,7 +135,8 @@ impl From<Output> for Ran {
 impl Ran {
     /// Standard output as one JSON document.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).expect("one JSON document on standard output")
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("no JSON document on standard output ({error}): {}", self.stderr))
     }
 }
 

@@ -113,23 +113,38 @@ struct Side<'a> {
 
 unsafe extern "C" {
     fn aegis_host_decide(request: *const RawRequest, answer: *mut RawAnswer);
+    fn aegis_host_may_concern(request: *const RawRequest) -> c_int;
     fn aegis_host_name_hash(key: *const u64, words: *const u64, length: u32) -> u64;
+}
+
+/// Whether the rules may have anything to say of the object or the name of a request. False means that
+/// [`decide`] finds no reason to say anything, whatever the operations.
+#[must_use]
+pub fn may_concern(tables: &dyn Tables, request: &Request<'_>) -> bool {
+    let side = Side { tables, name: request.name };
+    let raw = raw(request, &side);
+    // SAFETY: as for `decide`.
+    unsafe { aegis_host_may_concern(&raw const raw) != 0 }
+}
+
+fn raw(request: &Request<'_>, side: &Side<'_>) -> RawRequest {
+    RawRequest {
+        object: request.object,
+        parent: request.name.map(|(parent, _)| parent).unwrap_or_default(),
+        operations: request.operations.bits(),
+        hook: u32::from(request.hook as u8),
+        is_twin: 0,
+        side: std::ptr::from_ref(side).cast(),
+        mount: std::ptr::null(),
+        up: std::ptr::null(),
+    }
 }
 
 /// Decides one request.
 #[must_use]
 pub fn decide(tables: &dyn Tables, request: &Request<'_>) -> Answer {
     let side = Side { tables, name: request.name };
-    let raw = RawRequest {
-        object: request.object,
-        parent: request.name.map(|(parent, _)| parent).unwrap_or_default(),
-        operations: request.operations.bits(),
-        hook: u32::from(request.hook as u8),
-        is_twin: 0,
-        side: (&raw const side).cast(),
-        mount: std::ptr::null(),
-        up: std::ptr::null(),
-    };
+    let raw = raw(request, &side);
     let mut answer = RawAnswer::default();
     // SAFETY: both structs are laid out as in request.h, `side` outlives the call, and the C code only hands it
     // back to the functions below.

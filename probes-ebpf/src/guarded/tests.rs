@@ -24,6 +24,7 @@ fn built(fill: impl FnOnce(&mut Builder)) -> Guarded {
         mode: Mode::Enforce,
         plan_digest: [0; 32],
         rules: Vec::new(),
+        asked: Vec::new(),
         pending: BTreeSet::new(),
         built_at_ns: 0,
     };

@@ -63,6 +63,7 @@ fn header() -> Header {
         plan_digest: [9; 32],
         rules: vec!["first".to_owned(), "second".to_owned()],
         pending: BTreeSet::from([1]),
+        asked: vec![Operations::READ, Operations::EXEC],
         built_at_ns: 77,
     }
 }

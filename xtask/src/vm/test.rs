@@ -21,8 +21,8 @@ const LONG: &str = "AEGIS_LONG";
 /// Options of `vm test`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Where to run: 6.1, 6.12, 6.12-preempt or all.
-    #[arg(long, default_value = "all", value_parser = ["6.1", "6.12", "6.12-preempt", "all"])]
+    /// Where to run: 6.1, 6.12, 6.12-preempt, 6.1-no-lsm, 6.12-no-lsm or all.
+    #[arg(long, default_value = "all", value_parser = ["6.1", "6.12", "6.12-preempt", "6.1-no-lsm", "6.12-no-lsm", "all"])]
     kernel: String,
     /// Only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
@@ -47,13 +47,20 @@ struct Place {
     name: &'static str,
     series: Series,
     cmdline: &'static str,
+    /// The security modules, where they are not the usual ones.
+    lsm: Option<&'static str>,
 }
 
-const PLACES: [Place; 3] = [
-    Place { name: "6.1", series: Series::V6_1, cmdline: "" },
-    Place { name: "6.12", series: Series::V6_12, cmdline: "" },
+/// Without `bpf`: there is only the audit fallback.
+const NO_BPF: Option<&str> = Some("landlock,lockdown,yama,integrity");
+
+const PLACES: [Place; 5] = [
+    Place { name: "6.1", series: Series::V6_1, cmdline: "", lsm: None },
+    Place { name: "6.12", series: Series::V6_12, cmdline: "", lsm: None },
     // Preemption inside the kernel brings out races that the default hides.
-    Place { name: "6.12-preempt", series: Series::V6_12, cmdline: "preempt=full" },
+    Place { name: "6.12-preempt", series: Series::V6_12, cmdline: "preempt=full", lsm: None },
+    Place { name: "6.1-no-lsm", series: Series::V6_1, cmdline: "", lsm: NO_BPF },
+    Place { name: "6.12-no-lsm", series: Series::V6_12, cmdline: "", lsm: NO_BPF },
 ];
 
 /// What happened at one place.
@@ -75,7 +82,11 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
     } else {
         let added = [aegisbpf()?, Some(Added { from: program, to: PROGRAM.into() })];
         let added: Vec<Added> = added.into_iter().flatten().collect();
-        let wanted = |place: &&Place| ["all", place.name].contains(&args.kernel.as_str());
+        // A filter by the fallback's name leaves nothing elsewhere, and any other nothing there.
+        let fallback = args.filter.as_ref().map(|filter| filter.contains("fallback"));
+        let named = |place: &Place| ["all", place.name].contains(&args.kernel.as_str());
+        let wanted =
+            |place: &&Place| named(place) && fallback.is_none_or(|fallback| fallback == place.lsm.is_some());
         rows = side_by_side(&PLACES.iter().filter(wanted).collect::<Vec<_>>(), &added, &options, args.long)?;
     }
     Ok(summary(&rows))
@@ -134,7 +145,10 @@ fn native(program: &Path, options: &[String], is_long: bool) -> Result<Tally> {
 
 fn in_guest(place: &Place, added: &[Added], options: &[String], is_long: bool) -> Result<Tally> {
     let timeout = if is_long { LONG_TIMEOUT } else { TIMEOUT };
-    let settings = Settings { cmdline: place.cmdline.to_owned(), timeout, ..Settings::default() };
+    let mut settings = Settings { cmdline: place.cmdline.to_owned(), timeout, ..Settings::default() };
+    if let Some(lsm) = place.lsm {
+        settings.lsm = lsm.to_owned();
+    }
     let long = if is_long { vec!["env".to_owned(), format!("{LONG}=1")] } else { Vec::new() };
     let command: Vec<String> =
         long.into_iter().chain([PROGRAM.to_owned()]).chain(options.iter().cloned()).collect();

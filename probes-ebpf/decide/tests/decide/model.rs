@@ -2,7 +2,7 @@
 //! with broken tables.
 
 use crate::world::{DIRECTORY, GENERATION, On, Rule, World, answer, decide, number, unconcerned};
-use aegis_decide::{Answer, Request, Table};
+use aegis_decide::{Answer, Request, Table, may_concern};
 use aegis_kernel_abi::{Hook, MAX_ROWS, Mode, ObjectKey, Operations, Reason, Verdict};
 use proptest::prelude::*;
 use std::cmp::Reverse;
@@ -179,6 +179,21 @@ proptest! {
         let enforced = Operations::from_bits_retain(whole.active.enforced_operations);
         if after.reason.is_undecidable() && !enforced.intersects(request.operations) {
             prop_assert!(after.verdict != Verdict::Deny, "{after:?}");
+        }
+    }
+
+    /// What the quick look lets pass, the decision has nothing to say about, whole tables or broken.
+    #[test]
+    fn a_quick_no_is_the_decision_s(
+        rules in prop::collection::vec(rule(), 0..5),
+        request in request(),
+        faults in prop::collection::vec(fault(), 0..3),
+    ) {
+        let mut world = World::armed(&rules);
+        faults.iter().for_each(|fault| inflict(&mut world, *fault));
+        if !may_concern(&world, &request) {
+            let answer = decide(&world, &request);
+            prop_assert_eq!((answer.verdict, answer.reason), (Verdict::Allow, Reason::None));
         }
     }
 }

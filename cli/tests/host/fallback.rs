@@ -1,0 +1,178 @@
+//! The audit fallback on a kernel that refuses BPF LSM programs: what the policy would deny is reported, nothing is
+//! denied, and everything says so. The policies name files of the test's own directory, so nobody else is reported.
+//! Where the kernel takes LSM programs the same command would enforce, so the tests are skipped there.
+
+use crate::armed::Armed;
+use crate::attempts::{ATTEMPTS, Attempt};
+use crate::place::Ran;
+use crate::refused::{Health, can_mount_bpffs, ignored_unless};
+use libtest_mimic::Trial;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+/// All tests of this file.
+pub(crate) fn trials() -> Vec<Trial> {
+    let why = why_not();
+    let tests: [(&str, fn()); 6] = [
+        ("reports", reports),
+        ("says_so", says_so),
+        ("enforce_with_the_flag", enforce_with_the_flag),
+        ("outlives_the_daemon", outlives_the_daemon),
+        ("lists_what_it_cannot_see", lists_what_it_cannot_see),
+        ("nothing_without_rules", nothing_without_rules),
+    ];
+    let trial = |(name, test): (&str, fn())| {
+        let trial = Trial::test(format!("fallback::{name}"), move || {
+            test();
+            Ok(())
+        });
+        ignored_unless(why.is_none(), why.unwrap_or_default(), trial)
+    };
+    tests.into_iter().map(trial).collect()
+}
+
+/// Why these tests cannot be made here.
+fn why_not() -> Option<&'static str> {
+    let health = Health::ask();
+    if health.ok("BPF LSM programs") {
+        return Some("this kernel takes BPF LSM programs, and the host that runs tests must not be armed");
+    }
+    if !health.ok("audit fallback") || !health.ok("BPF iterators") {
+        return Some("the kernel refuses the programs of the audit fallback too (not root?)");
+    }
+    (!can_mount_bpffs()).then_some("a private bpf file system cannot be mounted")
+}
+
+const NOTICE: &str = "NOTHING IS BLOCKED";
+
+/// Each attempt succeeds; what a rule names is reported with the key of its object, and nothing else is.
+fn reports() {
+    let armed = Armed::start(&["run", "--observe"]);
+    for attempt in ATTEMPTS {
+        check(&armed, attempt);
+    }
+    let counts = &armed.status()["counts"];
+    assert_eq!(counts["denied"], 0, "{counts}");
+    assert!(counts["unseen"].as_u64() > Some(0), "a script was started, and is not seen: {counts}");
+}
+
+fn check(armed: &Armed, attempt: &Attempt) {
+    let before = armed.blocks().len();
+    let done = (attempt.make)(&armed.place);
+    assert!(done.is_ok(), "{}: it was hindered: {done:?}", attempt.name);
+    let expected = usize::from(attempt.rule.is_some());
+    let found = armed.blocks_after(before, expected);
+    assert_eq!(found.len(), expected, "{}: {found:#?}", attempt.name);
+    let (Some(rule), Some(record)) = (attempt.rule, found.first()) else { return };
+    let told = format!("{}: {record:#}", attempt.name);
+    assert_eq!((&record["action"], &record["verdict"]), (&"AUDIT".into(), &"audit".into()), "{told}");
+    assert_eq!((&record["rule"], &record["hook"]), (&rule.into(), &attempt.hook.into()), "{told}");
+    let operations: Vec<_> = record["operations"].as_array().unwrap().iter().collect();
+    assert_eq!(operations, attempt.operations, "{told}");
+    let file = fs::metadata(armed.place.path(attempt.file)).unwrap();
+    // On the usual file systems the numbers of stat() are those of the kernel.
+    if armed.stat_is_right() {
+        let kernels = (file.dev() >> 8 & 0xfff) << 20 | (file.dev() & 0xff);
+        assert_eq!(
+            (record["ino"].as_u64(), record["dev"].as_u64()),
+            (Some(file.ino()), Some(kernels)),
+            "{told}"
+        );
+    }
+}
+
+/// Status, health, log and records, in words and in JSON.
+fn says_so() {
+    let armed = Armed::start(&["run", "--observe"]);
+    let status = armed.status();
+    assert!(status["notice"].as_str().unwrap().contains(NOTICE), "{status:#}");
+    assert_eq!(status["probes"], "fallback");
+    let postures: Vec<_> = status["classes"].as_array().unwrap().iter().collect();
+    assert!(postures.iter().any(|class| class["class"] == "file" && class["posture"] == "AUDIT_FALLBACK"));
+    assert!(postures.iter().any(|class| class["class"] == "exec" && class["posture"] == "AUDIT_FALLBACK"));
+    assert!(postures.iter().all(|class| class["posture"] != "OBSERVE" && class["posture"] != "ENFORCE"));
+    let table = armed.run(&["status"]);
+    assert_eq!(table.status, Some(0), "{}", table.stderr);
+    for part in [NOTICE, "AUDIT_FALLBACK", "sys_exit", "sched_process_exec"] {
+        assert!(table.stdout.contains(part), "no {part:?} in {}", table.stdout);
+    }
+    let health = armed.run(&["health"]);
+    assert_eq!(health.status, Some(7), "{}", health.stderr);
+    assert!(
+        health.stdout.contains("posture AUDIT_FALLBACK") && health.stdout.contains(NOTICE),
+        "{}",
+        health.stdout
+    );
+    let applied = armed.run(&["policy", "apply", "scratch.toml"]);
+    assert!(applied.stdout.contains(NOTICE), "{}", applied.stdout);
+    let log = armed.log();
+    assert_eq!(log.matches(NOTICE).count(), 3, "at the start, and at both applies: {log}");
+    let told = armed.records("lifecycle");
+    let told = told.iter().filter(|record| record["what"] == "audit_fallback");
+    assert_eq!(told.filter(|record| record["detail"].to_string().contains(NOTICE)).count(), 3);
+}
+
+/// `--enforce` needs the flag; with it, nothing is denied all the same.
+fn enforce_with_the_flag() {
+    let armed = Armed::start(&["run", "--enforce", "--allow-audit-fallback"]);
+    let status = armed.status();
+    assert_eq!(status["generation"]["mode"], "enforce");
+    assert!(status["classes"].as_array().unwrap().iter().all(|class| class["posture"] != "ENFORCE"));
+    for attempt in ATTEMPTS.iter().filter(|attempt| attempt.rule.is_some()).take(3) {
+        check(&armed, attempt);
+    }
+}
+
+/// The pins go on reporting, are adopted, and are refused by a daemon that was told to enforce.
+fn outlives_the_daemon() {
+    let mut armed = Armed::start(&["run", "--observe"]);
+    let links = armed.status()["links"].clone();
+    armed.kill();
+    let status = armed.status();
+    assert!(status["daemon"].is_null() && status["notice"].as_str().unwrap().contains(NOTICE), "{status:#}");
+    assert_eq!((&status["links"], &status["probes"]), (&links, &"fallback".into()));
+    assert!(ATTEMPTS[0].rule.is_some() && (ATTEMPTS[0].make)(&armed.place).is_ok());
+    let refused: Ran = armed.run(&["run", "--enforce", "--policy", "scratch.toml"]);
+    assert_eq!(refused.status, Some(7), "{}", refused.stderr);
+    assert!(refused.stderr.contains("audit fallback"), "{}", refused.stderr);
+    armed.start_again();
+    assert_eq!(armed.status()["daemon"]["adopted"], true);
+    assert_eq!(armed.status()["links"], links, "the links are kept");
+    assert_eq!(armed.blocks_after(0, 1).len(), 1, "what happened meanwhile is delivered");
+    armed.detach();
+    assert!((ATTEMPTS[0].make)(&armed.place).is_ok());
+    assert_eq!(armed.run(&["status"]).status, Some(1), "nothing is armed any more");
+}
+
+/// Rules on operations that are not seen are in force, and named everywhere.
+fn lists_what_it_cannot_see() {
+    let armed = Armed::start(&["run", "--observe"]);
+    let data = armed.place.path("data").display().to_string();
+    let rule = |id: &str, on: &str| format!("[[rule]]\nid = \"{id}\"\non = [{on}]\npath = [\"{data}\"]\n");
+    let policy = [
+        "version = 3\nname = \"unseen\"\n",
+        &rule("gone", "\"unlink\", \"rename\""),
+        &rule("seen", "\"read\""),
+    ]
+    .concat();
+    fs::write(armed.place.path("unseen.toml"), policy).unwrap();
+    let unseen = serde_json::json!([{ "rule": "gone", "operations": ["unlink", "rename"] }]);
+    let reply: Value = armed.run(&["policy", "apply", "unseen.toml", "-o", "json"]).json();
+    assert_eq!(reply["unseen"], unseen, "{reply:#}");
+    assert_eq!(armed.status()["unseen"], unseen);
+    let table = armed.run(&["status"]).stdout;
+    assert!(table.contains("without effect on") && table.contains("unlink, rename"), "{table}");
+    assert!(armed.log().contains("rule gone has no effect on unlink, rename"), "{}", armed.log());
+}
+
+/// The empty policy: nothing is looked at, and nothing is counted as unseen.
+fn nothing_without_rules() {
+    let armed = Armed::start(&["run", "--observe"]);
+    assert_eq!(armed.run(&["policy", "reset"]).status, Some(0));
+    let before = armed.blocks().len();
+    for attempt in ATTEMPTS.iter().take(3) {
+        (attempt.make)(&armed.place).unwrap();
+    }
+    assert_eq!(armed.blocks_after(before, 0).len(), 0);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
+ * What the audit fallback does with what was opened, mapped or started: finds the file, asks the decision, and turns
+ * a denial into a report.
+ */
+#ifndef AEGIS_FALLBACK_H
+#define AEGIS_FALLBACK_H
+
+#include "file.h"
+#include "opened.h"
+
+/* Counts something that could not be looked at. */
+static __always_inline void unseen(void)
+{
+	struct aegis_counters *count = bpf_map_lookup_elem(&counters, &first);
+
+	/* A per-CPU array's only element is always there; the verifier does not know it. */
+	if (count)
+		COUNT(count->unseen);
+}
+
+/* Whether a rule of the generation in force, or the self-check, asks for an operation: nothing is missed otherwise.
+ * What cannot be read is left to the decision. */
+static __always_inline int asked_for(uint32_t operations)
+{
+	struct aegis_active active = aegis_active(NULL);
+	const struct aegis_generation_info *info;
+
+	if (aegis_self_check(NULL))
+		return 1;
+	if (!active.generation)
+		return 0;
+	info = aegis_generation(NULL, active.generation & 1);
+	return !info || info->generation != active.generation || info->operations & operations;
+}
+
+/* Fills in what is acted upon: an inode that was reached by a dentry on a mount. A function of its own, as programs
+ * and what they call have little room on the stack together; so addresses come as numbers. */
+AEGIS_SUBPROGRAM int act_upon(struct aegis_request *request, uint64_t inode, uint64_t at, uint64_t mount)
+{
+	const struct dentry *dentry = (const void *)at, *up = READ(dentry, d_parent);
+
+	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
+	if (!request)
+		return 0;
+	request->side = dentry;
+	request->mount = (const void *)mount;
+	request->up = up;
+	identify(&request->object, (const void *)inode);
+	request->parent.ino = 0;
+	/* The root of a file system has no name. */
+	if (up != dentry)
+		identify(&request->parent, READ(up, d_inode));
+	return 0;
+}
+
+/* Asks the rules. Returns whether there is something to tell. */
+static __always_inline int to_tell(const struct aegis_request *request, struct aegis_answer *answer)
+{
+	answer->verdict = 0;
+	answer->rule = 0;
+	answer->signal = 0;
+	answer->self_check = 0;
+	answer->notice = 0;
+	return !decide(request, answer) && (answer->reason != AEGIS_REASON_NONE || answer->self_check);
+}
+
+/* Nothing is denied any more: the operation has succeeded. */
+static __always_inline void tell(const struct aegis_request *request, struct aegis_answer *answer)
+{
+	if (answer->verdict == AEGIS_VERDICT_DENY) {
+		answer->verdict = AEGIS_VERDICT_AUDIT;
+		answer->signal = 0;
+	}
+	report(request, answer);
+}
+
+/* The operations that an open has asked for. `given` are the flags of the call: the kernel has taken out those that
+ * concern only opening. */
+static __always_inline uint32_t operations_of(uint32_t mode, uint32_t given)
+{
+	uint32_t operations = mode & (FMODE_READ | FMODE_WRITE);
+
+	if (given & O_TRUNC)
+		operations |= AEGIS_OPERATION_WRITE;
+	/* Access mode 3 opens a device for ioctl alone and asks for both rights: so do we. */
+	return operations ?: AEGIS_OPERATION_READ | AEGIS_OPERATION_WRITE;
+}
+
+/* The beginning of a struct of the kernel, which is read at once: on the way that every open takes, the number of
+ * calls is what counts. What lies beyond it is read by itself. */
+struct beginning {
+	uint64_t words[10];
+};
+
+#define READ_BEGINNING(beginning, pointer) bpf_probe_read_kernel(&(beginning), sizeof(beginning), pointer)
+
+/* A field of a struct whose beginning was read. */
+#define PART(beginning, pointer, field)                                                                        \
+	({                                                                                                     \
+		const uint64_t at__ = __builtin_preserve_field_info((pointer)->field, 0);                      \
+		typeof(({ (pointer)->field; })) part__ = 0;                                                    \
+		if (at__ + sizeof(part__) <= sizeof(beginning))                                                \
+			part__ = *(typeof(part__) *)((char *)&(beginning) + at__);                             \
+		else                                                                                           \
+			part__ = READ(pointer, field);                                                         \
+		part__;                                                                                        \
+	})
+
+/* Fills in a key but for the inode generation, which lies far behind in the struct. `beside` is a file system whose
+ * device is known already: it is mostly the same one. */
+static __always_inline const struct super_block *number(struct aegis_object_key *key, struct beginning *beginning,
+							const struct inode *inode, const struct super_block *beside,
+							uint32_t dev)
+{
+	const struct super_block *super;
+
+	if (READ_BEGINNING(*beginning, inode))
+		return NULL;
+	key->ino = PART(*beginning, inode, i_ino);
+	super = PART(*beginning, inode, i_sb);
+	key->dev = super == beside ? dev : READ(super, s_dev);
+	return super;
+}
+
+/* The file behind a new descriptor; NULL if there is none, or none any more. */
+static __always_inline const struct file *file_of(uint64_t descriptor)
+{
+	const struct fdtable *table = bpf_get_current_task_btf()->files->fdt;
+	const struct file *file = NULL;
+
+	if (descriptor < table->max_fds)
+		bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor);
+	return file;
+}
+
+/* Whether the rules may concern the file behind a new descriptor. Here ends the way of nearly all. */
+AEGIS_SUBPROGRAM int may_concern(uint32_t descriptor)
+{
+	struct aegis_object_key object = {}, directory = {};
+	const struct file *file = file_of(descriptor);
+	const struct super_block *super;
+	const struct dentry *dentry, *up;
+	struct beginning beginning;
+
+	/* Another thread has closed it already. */
+	if (!file || READ_BEGINNING(beginning, file)) {
+		unseen();
+		return 0;
+	}
+	dentry = PART(beginning, file, f_path.dentry);
+	super = number(&object, &beginning, PART(beginning, file, f_inode), NULL, 0);
+	up = READ(dentry, d_parent);
+	/* The root of a file system has no name. */
+	if (up != dentry)
+		number(&directory, &beginning, READ(up, d_inode), super, object.dev);
+	return aegis_may_concern(NULL, &object, &directory);
+}
+
+/* A system call has returned a descriptor of a file that it opened. */
+static __always_inline void opened(struct aegis_request *request, struct aegis_answer *answer, uint32_t descriptor,
+				   uint32_t given)
+{
+	const struct file *file;
+
+	if (!may_concern(descriptor))
+		return;
+	file = file_of(descriptor);
+	/* A mere place in the file tree: nothing was accessed. */
+	if (READ(file, f_flags) & O_PATH)
+		return;
+	request->operations = operations_of(READ(file, f_mode), given);
+	act_upon(request, (uint64_t)READ(file, f_inode), (uint64_t)READ(file, f_path.dentry),
+		 (uint64_t)READ(file, f_path.mnt));
+	if (!to_tell(request, answer))
+		return;
+	/* Closed or replaced under our eyes: what was read may have been of another file. */
+	if (!file || file_of(descriptor) != file)
+		unseen();
+	else
+		tell(request, answer);
+}
+
+/* What is mapped somewhere. */
+struct area {
+	uint64_t file;
+	uint64_t end;
+	uint64_t flags;
+};
+
+static long look_at(struct task_struct *task, struct vm_area_struct *found, struct area *area)
+{
+	/* As a plain address: it may be NULL, and is handed to functions that take no other. */
+	area->file = (uint64_t)READ(found, vm_file);
+	area->end = found->vm_end;
+	area->flags = found->vm_flags;
+	return 0;
+}
+
+/* The address of the file that is mapped as executable memory at an address of the current task; 0 if none is. What
+ * is mapped further on, of so many bytes, is not looked at. */
+AEGIS_SUBPROGRAM uint64_t executable_at(uint64_t address, uint64_t bytes)
+{
+	struct area area = {};
+
+	/* It fails while another thread changes the memory map, or if that has unmapped it. */
+	if (bpf_find_vma(bpf_get_current_task_btf(), address, look_at, &area, 0) || area.end < address + bytes)
+		unseen();
+	return area.flags & VM_EXEC ? area.file : 0;
+}
+
+/* Asks for one of the inodes behind a mapping. */
+static __always_inline void ask_mapped(struct aegis_request *request, struct aegis_answer *answer, uint64_t inode,
+				       const struct path *path, uint64_t address, uint64_t file)
+{
+	act_upon(request, inode, (uint64_t)path->dentry, (uint64_t)path->mnt);
+	if (!to_tell(request, answer))
+		return;
+	/* Unmapped or replaced under our eyes: what was read may have been of another file. */
+	if (executable_at(address, 0) != file)
+		unseen();
+	else
+		tell(request, answer);
+}
+
+/* What lies at an address was mapped, made executable, or begun in. Below an overlay both the file that was opened
+ * and the real one are asked for; not so `known`, which was asked for before. */
+static __always_inline void mapped(struct aegis_request *request, struct aegis_answer *answer, uint64_t address,
+				   uint64_t bytes, const struct inode *known)
+{
+	const uint64_t at = executable_at(address, bytes);
+	const struct file *file = (const void *)at;
+	const struct inode *visible, *real;
+	struct path path;
+
+	if (!at)
+		return;
+	path = opened_path(file);
+	visible = READ(path.dentry, d_inode);
+	real = READ(file, f_inode);
+	if (visible == known)
+		return;
+	ask_mapped(request, answer, (uint64_t)visible, &path, address, at);
+	/* In a self-check, what else is asked for would be taken for the answer. */
+	if (real == visible || answer->self_check)
+		return;
+	path.dentry = READ(file, f_path.dentry);
+	path.mnt = READ(file, f_path.mnt);
+	ask_mapped(request, answer, (uint64_t)real, &path, address, at);
+}
+
+/* A file was started as a program. */
+static __always_inline void started(struct aegis_request *request, struct aegis_answer *answer,
+				    const struct file *file)
+{
+	act_upon(request, (uint64_t)READ(file, f_inode), (uint64_t)READ(file, f_path.dentry),
+		 (uint64_t)READ(file, f_path.mnt));
+	if (to_tell(request, answer))
+		tell(request, answer);
+}
+
+#endif
