@@ -158,7 +158,8 @@ struct Slowed {
 
 impl Slowed {
     fn arm() -> Self {
-        let settings = Settings { ring_bytes: 1 << 22, test: TestSettings { force: 0, pause: PAUSE } };
+        let test = TestSettings { force: 0, pause: PAUSE };
+        let settings = Settings { ring_bytes: 1 << 22, fallback: false, test };
         let pins = PinDir::new(Path::new("/sys/fs/bpf/aegis-slowed"));
         let probes = Probes::open(&pins, settings).expect("armed probes");
         probes.attach(Class::File).expect("attached probes");
@@ -186,6 +187,7 @@ impl Slowed {
             plan_digest: [0; 32],
             rules: vec!["zero".to_owned(), "one".to_owned()],
             pending: BTreeSet::new(),
+            asked: vec![Operations::READ; 2],
             built_at_ns: 0,
         };
         let tables = builder.build(&header).expect("tables");
