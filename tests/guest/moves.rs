@@ -15,6 +15,7 @@ const TESTS: &[Test] = &[
     ("follow_lets_directories_move", follow),
     ("follow_waits_for_a_mount", mount_later),
     ("exempt_may_move_what_is_held", exempt_move),
+    ("exempt_cgroup_may_come_later", exempt_later),
 ];
 
 /// All tests of this file.
@@ -142,7 +143,21 @@ fn exempt_move() -> Result<(), Failed> {
             false
         }
     });
-    let blocks = agent.blocks();
-    let last = blocks.last().unwrap_or(&Value::Null);
-    expect("reason", last["reason"].as_str(), Some("anchor"))
+    agent.settle();
+    let told = |block: &Value| block["operations"][0] == "mkdir" && block["reason"] == "anchor";
+    expect("told", agent.blocks().iter().any(told), true)
+}
+
+/// Nobody is excepted until the cgroup is there; then its members are.
+fn exempt_later() -> Result<(), Failed> {
+    let scene = Scene::make();
+    let _ = fs::remove_dir(CGROUP);
+    let mut agent = Agent::new("aegis-moves");
+    agent.start(&scene.policy("folder/deep/file", "hold"), &["--enforce"]);
+    expect("pending", pending(&agent)[0]["rule"].as_str(), Some("[exempt]"))?;
+    fs::create_dir_all(CGROUP).expect("a cgroup");
+    expect("everybody is denied", read(&scene.at("folder/deep/file")), Outcome::Denied)?;
+    wait_until("members are excepted", || scene.as_exempt("cat folder/deep/file").status.success());
+    expect("others are still denied", read(&scene.at("folder/deep/file")), Outcome::Denied)?;
+    expect("nothing is pending", pending(&agent), Value::Array(vec![]))
 }

@@ -81,11 +81,6 @@ const WRONG: &[Wrong] = &[
         rule: "[[rule]]\nid = \"x\"\non = [\"read\"]\npath = \"/proc/version\"\n",
         said: &["rule x", "/proc/version", "identity"],
     },
-    Wrong {
-        name: "no_such_cgroup",
-        rule: "[[rule]]\nid = \"x\"\non = [\"read\"]\npath = \"/scratch/x\"\n[exempt]\ncgroup = [\"/no/such.slice\"]\n",
-        said: &["[exempt]", "/no/such.slice"],
-    },
     Wrong { name: "not_toml", rule: "[[rule\n", said: &[".toml:3:", "not TOML"] },
 ];
 

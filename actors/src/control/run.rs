@@ -14,7 +14,7 @@ use aegis_control_api::{
 use axum::body::{Body, Bytes};
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -118,13 +118,19 @@ pub async fn serve(control: &mut Control, daemon: Arc<Daemon>) -> std::io::Resul
         .route(paths::ACCOUNTS, get(accounts))
         .route(paths::DETACH, post(detach))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&daemon), refuse_other_root))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&daemon), refuse_others))
         .with_state(daemon);
     axum::serve(listener, router.into_make_service_with_connect_info::<Peer>()).await
 }
 
-/// Answers only what is meant for this daemon's pins, if the request says for which it is.
-async fn refuse_other_root(State(daemon): State<Arc<Daemon>>, request: Request, next: Next) -> Response {
+/// Answers only what is meant for this daemon's pins, if the request says for which it is, and takes changes only
+/// from those who may change: before a body is read, which may be large.
+async fn refuse_others(State(daemon): State<Arc<Daemon>>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().and_then(|ConnectInfo(Peer(uid))| *uid);
+    let access = if request.method() == Method::GET { Access::Read } else { Access::Change };
+    if let Err(refusal) = may(access, peer) {
+        return Refused(refusal).into_response();
+    }
     let meant = request.headers().get(ROOT_HEADER).and_then(|root| root.to_str().ok()).map(str::to_owned);
     match other_root(&daemon.root, meant.as_deref()) {
         Some(refusal) => Refused(refusal).into_response(),

@@ -11,7 +11,7 @@ use aegis_policy::{CgroupRef, Object, Plan};
 use aegis_probes::{Resolver, name_hash};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -41,7 +41,8 @@ const LASTING: [(u64, &str); 11] = [
 /// Resolves everything that a plan names. All findings are reported, not the first.
 pub(crate) fn host(plan: &Plan, resolver: &Resolver, name_key: [u64; 2]) -> Result<Host, LoadError> {
     let mut findings = Vec::new();
-    let mut host = Host { exempt: cgroups(plan, &mut findings), ..Host::default() };
+    let mut host = Host::default();
+    cgroups(plan, &mut host, &mut findings);
     let mut walker = Walker::new();
     let mut batch = Batch::default();
     for (path, rule) in wanted(plan) {
@@ -179,31 +180,38 @@ fn refuse_fleeting(on: &OwnedFd) -> Result<(), String> {
     ))
 }
 
-fn cgroups(plan: &Plan, findings: &mut Vec<String>) -> BTreeSet<u64> {
-    let mut ids = BTreeSet::new();
+/// Finds the exempt cgroups. One that is not there yet, as its service has not started, excepts nobody until it is:
+/// a host must not go without its rules because of an exception from them.
+fn cgroups(plan: &Plan, host: &mut Host, findings: &mut Vec<String>) {
     for cgroup in plan.exempt() {
-        match cgroup_id(cgroup) {
-            Ok(id) => {
-                ids.insert(id);
+        match cgroup {
+            CgroupRef::Id(id) => {
+                host.exempt.insert(*id);
             }
-            Err(why) => findings.push(format!("[exempt] {why}")),
+            CgroupRef::Path(path) => match find_cgroup(path) {
+                Ok(Some(id)) => {
+                    host.exempt.insert(id);
+                }
+                Ok(None) => host.pending_exempt.push(path.clone()),
+                Err(why) => findings.push(format!("[exempt] {why}")),
+            },
         }
     }
-    ids
 }
 
-fn cgroup_id(cgroup: &CgroupRef) -> Result<u64, String> {
-    match cgroup {
-        CgroupRef::Id(id) => Ok(*id),
-        CgroupRef::Path(path) => cgroup_id_of(path),
+/// The id of a cgroup by its path below the version 2 hierarchy: its inode number there. None if it is not there.
+fn find_cgroup(path: &str) -> Result<Option<u64>, String> {
+    let root = aegis_probes::mount_point("cgroup2").ok_or("cgroup version 2 is not mounted on this host")?;
+    let full = root.join(path.trim_start_matches('/'));
+    match rustix::fs::statat(CWD, &full, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat.st_ino)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(format!("cgroup {path}: cannot look at {}: {errno}", full.display())),
     }
 }
 
-/// The id of a cgroup by its path below the version 2 hierarchy: its inode number there.
+/// The id of a cgroup that must be there.
 pub(crate) fn cgroup_id_of(path: &str) -> Result<u64, String> {
-    let root = aegis_probes::mount_point("cgroup2").ok_or("cgroup version 2 is not mounted on this host")?;
-    let full = root.join(path.trim_start_matches('/'));
-    rustix::fs::statat(CWD, &full, AtFlags::SYMLINK_NOFOLLOW)
-        .map(|stat| stat.st_ino)
-        .map_err(|errno| format!("cgroup {path}: cannot find {}: {errno}", full.display()))
+    find_cgroup(path)?
+        .ok_or_else(|| format!("cgroup {path}: there is no such cgroup; make it first, or start its service"))
 }

@@ -201,6 +201,18 @@ impl Loader {
         self.reply(generation_status(staged.info()), true)
     }
 
+    /// This plan is the one in force: an earlier daemon has put it there, and its files are known. Its paths can be
+    /// resolved again from now on, if that gives no other mode than the one it was put in force with.
+    pub(crate) fn know(&mut self, plan: Plan) {
+        let mode = u32::from(plan.mode().and(self.settings.mode) as u8);
+        let info = self.probes.generations().info(self.active_generation());
+        if info.is_ok_and(|info| info.is_some_and(|info| info.mode == mode)) {
+            let host = resolve::host(&plan, &self.resolver, self.probes.name_key());
+            let pending = host.map(|host| pending(&plan, &host)).unwrap_or_default();
+            self.in_force = Some((plan, pending));
+        }
+    }
+
     /// Resolves the paths of the plan in force again, as something on the way to them may have changed, and puts the
     /// result in force. `None` if this daemon does not know the plan.
     ///

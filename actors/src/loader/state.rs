@@ -27,21 +27,29 @@ pub(crate) struct Host {
     pub(crate) paths: HashMap<String, Resolution>,
     /// Ids of exempt cgroups.
     pub(crate) exempt: BTreeSet<u64>,
+    /// Paths of exempt cgroups that are not there.
+    pub(crate) pending_exempt: Vec<String>,
 }
 
-/// Rules that are without effect on some path until it can be resolved, by number, with these paths.
-pub(crate) type Pending = BTreeMap<u32, Vec<String>>;
+/// What is without effect until something can be resolved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// Rules by number, with the paths on which they are.
+    pub(crate) rules: BTreeMap<u32, Vec<String>>,
+    /// Exempt cgroups by path.
+    pub(crate) exempt: Vec<String>,
+}
 
 /// The rules of a plan that are pending on this host.
 pub(crate) fn pending(plan: &Plan, host: &Host) -> Pending {
-    let mut pending = Pending::new();
+    let mut pending = Pending { exempt: host.pending_exempt.clone(), ..Pending::default() };
     for (number, rule) in (0_u32..).zip(plan.rules()).filter(|(_, rule)| anchor(rule) == Anchor::Follow) {
         let paths = rule.objects().iter().filter_map(|object| match object {
             Object::Path(path) => Some(path),
             Object::Inode { .. } => None,
         });
         for path in paths.filter(|path| host.paths.get(*path).is_none_or(|found| found.missing.is_some())) {
-            pending.entry(number).or_default().push(path.clone());
+            pending.rules.entry(number).or_default().push(path.clone());
         }
     }
     pending
@@ -53,7 +61,9 @@ pub(crate) fn pending_rules(plan: &Plan, pending: &Pending) -> Vec<PendingRule> 
         let rule = plan.rules().get(usize::try_from(*number).ok()?)?;
         Some(PendingRule { rule: rule.id().as_str().to_owned(), paths: paths.clone() })
     };
-    pending.iter().filter_map(rule).collect()
+    let exempt = Some(&pending.exempt).filter(|paths| !paths.is_empty());
+    let exempt = exempt.map(|paths| PendingRule { rule: "[exempt]".to_owned(), paths: paths.clone() });
+    pending.rules.iter().filter_map(rule).chain(exempt).collect()
 }
 
 fn anchor(rule: &Rule) -> Anchor {
@@ -103,7 +113,7 @@ pub(crate) fn tables(plan: &Plan, manner: Manner, host: &Host, built_at_ns: u64)
         mode: plan.mode().and(mode),
         plan_digest: plan.digest(),
         rules: plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect(),
-        pending: pending(plan, host).into_keys().collect(),
+        pending: pending(plan, host).rules.into_keys().collect(),
         asked: plan.rules().iter().map(Rule::operations).collect(),
         built_at_ns,
     })

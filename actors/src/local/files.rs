@@ -28,6 +28,8 @@ pub(super) struct Aside {
 const LOCAL: &str = "local.policy";
 /// What it was before `policy reset`.
 const BEFORE_RESET: &str = "local.policy.before-reset";
+/// Files of that kind that are kept beside each other.
+const KEPT: u32 = 100;
 /// The sources of the policy in force, as JSON.
 const APPLIED: &str = "applied.json";
 
@@ -67,12 +69,24 @@ impl StateDirectory {
 
     /// Takes the local policy out of force, and keeps it under another name. None if there is none.
     pub(super) fn set_aside(&self) -> io::Result<Option<PathBuf>> {
-        let kept = self.path.join(BEFORE_RESET);
+        let kept = self.free_name();
         match std::fs::rename(self.local(), &kept) {
-            Ok(()) => sync_directory(&self.path).map(|()| Some(kept)),
+            Ok(()) => {
+                settle(&self.path);
+                Ok(Some(kept))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// A name for a file that is set aside. Beyond the last, that one is taken again.
+    fn free_name(&self) -> PathBuf {
+        let name = |number: u32| match number {
+            1 => self.path.join(BEFORE_RESET),
+            number => self.path.join(format!("{BEFORE_RESET}.{number}")),
+        };
+        (1..KEPT).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(KEPT))
     }
 
     fn read(&self, path: &Path) -> io::Result<Option<String>> {
@@ -109,7 +123,8 @@ impl Aside {
     /// Puts it in its place, so that it is still there after a crash of the machine.
     pub(super) fn put(self) -> io::Result<()> {
         std::fs::rename(&self.new, &self.place)?;
-        self.place.parent().map_or(Ok(()), sync_directory)
+        self.place.parent().into_iter().for_each(settle);
+        Ok(())
     }
 }
 
@@ -120,8 +135,14 @@ impl Drop for Aside {
     }
 }
 
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+/// Makes a rename last. It has happened: that it may not outlast a crash of the machine is only told.
+fn settle(path: &Path) {
+    if let Err(error) = File::open(path).and_then(|directory| directory.sync_all()) {
+        let path = path.display();
+        tracing::warn!(
+            "{path} cannot be written to the disk now ({error}); a crash of the machine may undo the change"
+        );
+    }
 }
 
 fn open_trusted(directory: &Path, path: &Path) -> io::Result<File> {
@@ -208,6 +229,9 @@ mod tests {
         assert_eq!((text(directory).as_deref(), scratch.names()), (Some("one"), vec![LOCAL.to_owned()]));
         assert!(directory.set_aside().is_ok_and(|kept| kept.is_some()));
         assert_eq!((text(directory), scratch.names()), (None, vec![BEFORE_RESET.to_owned()]));
+        assert!(directory.write_local("three").is_ok_and(|aside| aside.put().is_ok()));
+        assert!(directory.set_aside().is_ok_and(|kept| kept.is_some()));
+        assert_eq!(scratch.names().len(), 2, "what was kept before is still there");
     }
 
     #[test]

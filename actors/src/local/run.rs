@@ -48,7 +48,10 @@ impl Policies {
         let mut reply = loader.apply(&Plan::empty())?;
         let file = self.directory.local();
         let file = file.display();
-        reply.notes.extend(match self.directory.set_aside() {
+        // What cannot be read is kept as well; a file without entries would only take the place of one that has.
+        let is_empty = self.directory.read_local().and_then(|local| Ok(entries(local.as_ref())?.is_empty()));
+        let aside = if is_empty.unwrap_or(false) { Ok(None) } else { self.directory.set_aside() };
+        reply.notes.extend(match aside {
             Ok(None) => None,
             Ok(Some(kept)) => Some(format!("the local policy is out of force, and kept as {}", kept.display())),
             Err(error) => Some(format!(
@@ -67,10 +70,15 @@ impl Policies {
     /// If the local policy cannot be put in force.
     pub(crate) fn take_over(&mut self, loader: &mut Loader) -> Result<Option<ApplyReply>, PolicyError> {
         if loader.active_generation() == 0 {
-            self.sources = Some(Vec::new());
             let local = self.directory.read_local()?;
-            let is_empty = entries(local.as_ref())?.is_empty();
-            return if is_empty { Ok(None) } else { self.apply(loader, Vec::new()).map(Some) };
+            if !entries(local.as_ref())?.is_empty() {
+                return self.apply(loader, Vec::new()).map(Some);
+            }
+            // For the next daemon, too: the lists may have entries until then.
+            if let Some(note) = self.remember(Vec::new()) {
+                tracing::warn!("{note}");
+            }
+            return Ok(None);
         }
         self.sources = self.known_sources(loader);
         if self.sources.is_none() {
@@ -81,13 +89,18 @@ impl Policies {
         Ok(None)
     }
 
-    /// The sources that were kept, if they and the local policy are what is in force.
-    fn known_sources(&self, loader: &Loader) -> Option<Vec<PolicySource>> {
+    /// The sources that were kept, if they and the local policy are what is in force. The loader can resolve their
+    /// paths again then.
+    fn known_sources(&self, loader: &mut Loader) -> Option<Vec<PolicySource>> {
         let in_force = loader.generation().ok()??.plan_digest;
         let sources = self.directory.read_applied()?;
         let plan = join(&sources, self.directory.read_local().ok()?.as_ref()).ok()?.plan;
         let digest = plan.digest().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-        (digest == in_force).then_some(sources)
+        if digest != in_force {
+            return None;
+        }
+        loader.know(plan);
+        Some(sources)
     }
 
     /// What is on a list.

@@ -70,8 +70,25 @@ pub(crate) fn edit(
 ) -> Result<Vec<String>, PolicyError> {
     match list {
         List::Block => edit_set(&mut entries.deny, DenyEntry::parse, request),
-        List::Allow => edit_set(&mut entries.allow, AllowEntry::parse, request),
+        List::Allow => {
+            refuse_ids(request)?;
+            edit_set(&mut entries.allow, AllowEntry::parse, request)
+        }
     }
+}
+
+/// The lists outlast a boot, and ids of cgroups are counted anew in each: what has this number then is another one.
+fn refuse_ids(request: &EntriesRequest) -> Result<(), PolicyError> {
+    let ids: Vec<&str> =
+        request.entries.iter().map(String::as_str).filter(|entry| entry.starts_with("cgid:")).collect();
+    if request.change != Change::Add || ids.is_empty() {
+        return Ok(());
+    }
+    Err(PolicyError::Wrong(format!(
+        "{}: the number of a cgroup is that of another one after the next boot, and the list is kept; name it by its path, \
+         such as /system.slice/backup.service",
+        ids.join(", ")
+    )))
 }
 
 fn edit_set<T: Ord + Clone + ToString>(
@@ -131,18 +148,13 @@ mod tests {
             (List::Block, Change::Add, &["/c", "d"], Err("E0401")),
             (List::Block, Change::Add, &["/c\n[allow_cgroup]\n/x"], Err("E0410")),
             (List::Block, Change::Delete, &["/a", "/c"], Err("not on the list: /c")),
-            (
-                List::Allow,
-                Change::Add,
-                &["/sys/fs/cgroup/x", "cgid:9"],
-                Ok((&["/x", "cgid:9"], &["/x", "cgid:9"])),
-            ),
+            (List::Allow, Change::Add, &["/sys/fs/cgroup/x", "/y"], Ok((&["/x", "/y"], &["/x", "/y"]))),
             (List::Allow, Change::Add, &["/"], Err("E0502")),
             (List::Block, Change::Delete, &["8388609:7"], Ok((&["8388609:7"], &["/a", "/b"]))),
             (List::Block, Change::Clear, &[], Ok((&["/a", "/b"], &[]))),
             (List::Block, Change::Clear, &[], Ok((&[], &[]))),
-            (List::Allow, Change::Delete, &["/x"], Ok((&["/x"], &["cgid:9"]))),
-            (List::Allow, Change::Add, &["cgid:9"], Ok((&[], &["cgid:9"]))),
+            (List::Allow, Change::Delete, &["/x"], Ok((&["/x"], &["/y"]))),
+            (List::Allow, Change::Add, &["/y"], Ok((&[], &["/y"]))),
         ];
         let mut entries = Entries::default();
         for (list, change, given, expected) in rows {

@@ -18,6 +18,9 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// How long the thread sleeps at most before it looks whether it shall stop.
 const LOOK_UP: Duration = Duration::from_millis(200);
 
+/// How often what is pending is looked for without a notice.
+const POLL: Duration = Duration::from_secs(5);
+
 /// The running watcher; dropping it ends it.
 #[derive(Debug)]
 pub struct PathWatcher {
@@ -38,6 +41,7 @@ pub fn spawn(notices: NoticeRing, daemon: Arc<Daemon>) -> io::Result<PathWatcher
         daemon,
         schedule: Schedule::default(),
         began: Instant::now(),
+        polled: Duration::ZERO,
     };
     let thread = std::thread::Builder::new().name("path_watcher".to_owned()).spawn(move || {
         while !stopped.load(Ordering::Acquire) {
@@ -67,6 +71,8 @@ struct Work {
     daemon: Arc<Daemon>,
     schedule: Schedule,
     began: Instant,
+    /// When it was last asked whether something is pending.
+    polled: Duration,
 }
 
 impl Work {
@@ -85,9 +91,18 @@ impl Work {
         if self.notices.take_all().is_some() {
             self.schedule.changed(self.began.elapsed());
         }
-        // Mounting makes no notice. Only a rule that waits for a file system has something to gain from it.
-        if is_mounted && self.daemon.loader().pending().is_ok_and(|pending| !pending.is_empty()) {
-            self.schedule.changed(self.began.elapsed());
+        // Mounting and new cgroups make no notice. Only what is pending has something to gain from them.
+        let now = self.began.elapsed();
+        let is_due = now.saturating_sub(self.polled) >= POLL;
+        if (is_mounted || is_due) && self.daemon.loader().pending().is_ok_and(|pending| !pending.is_empty()) {
+            if is_mounted {
+                self.schedule.changed(now);
+            } else {
+                self.schedule.poll(now);
+            }
+        }
+        if is_due {
+            self.polled = now;
         }
     }
 

@@ -25,6 +25,13 @@ impl Schedule {
         self.due = vec![first, later, last];
     }
 
+    /// Something waits that makes no notice when it comes: a look is due now, if none is.
+    pub(crate) fn poll(&mut self, now: Duration) {
+        if self.due.is_empty() {
+            self.due.push(now);
+        }
+    }
+
     /// When to look next, if at all.
     pub(crate) fn next(&self) -> Option<Duration> {
         self.due.first().map(|due| self.not_before.max(*due))

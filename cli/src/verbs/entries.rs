@@ -1,6 +1,7 @@
 //! What `block` and `allow` have in common: two lists of the local policy.
 
-use super::holders::harmless;
+use super::holders::{Holders, harmless, judge};
+use super::policy::pending;
 use crate::Common;
 use crate::client::Client;
 use crate::output::{self, Format};
@@ -12,7 +13,8 @@ pub(crate) fn change(common: &Common, path: &str, change: Change, entries: &[Str
     let request = EntriesRequest { change, entries: entries.to_vec() };
     let reply: ChangeReply = Client::new(&common.socket, &common.bpffs_root).post(path, &request)?;
     if common.output == Format::Json {
-        return output::json(&reply);
+        output::json(&reply)?;
+        return judge(&reply.applied.holders, Holders::Report);
     }
     let applied = &reply.applied;
     applied.warnings.iter().for_each(|warning| output::note(&format!("warning: {warning}")));
@@ -31,8 +33,9 @@ pub(crate) fn change(common: &Common, path: &str, change: Change, entries: &[Str
         generation.policy,
         generation.mode
     ));
+    pending(&applied.pending);
     super::holders::show(&applied.holders);
-    Ok(())
+    judge(&applied.holders, Holders::Report)
 }
 
 /// Prints the list behind a path of the API, one entry on each line.

@@ -22,6 +22,9 @@ pub(crate) struct MannerArgs {
     /// Accepted, without effect: enforcement does not end by itself.
     #[arg(long, value_name = "SECONDS", hide = true)]
     deadman_ttl: Option<u64>,
+    /// Accepted, without effect: `--enforce-signal kill` says it by itself.
+    #[arg(long, hide = true)]
+    allow_sigkill: bool,
 }
 
 /// One of these at most.
@@ -101,6 +104,7 @@ impl MannerArgs {
                 "enforcement does not end by itself when the daemon does; `aegisbpf detach` ends it, and \
                  `aegisbpf policy reset` lifts all rules",
             ),
+            (self.allow_sigkill, "--allow-sigkill", "`--enforce-signal kill` needs no leave"),
         ];
         for (_, option, instead) in rows.iter().filter(|(given, ..)| *given) {
             output::note(&format!("warning: {option} has no effect: {instead}"));

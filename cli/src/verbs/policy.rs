@@ -1,11 +1,11 @@
 //! `policy`: lint, apply, reset, show.
 
-use super::holders::{self, Holders};
+use super::holders::{self, Holders, harmless};
 use crate::Common;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
-use aegis_control_api::{ApplyReply, ApplyRequest, PolicyReply, PolicySource, paths};
+use aegis_control_api::{ApplyReply, ApplyRequest, PendingRule, PolicyReply, PolicySource, paths};
 use aegis_policy::{Compiled, Report, Source};
 use anyhow::{Context, Result};
 use clap::Subcommand;
@@ -134,18 +134,23 @@ fn show_applied(reply: &ApplyReply) {
         generation.objects,
         generation.slots
     ));
-    for pending in &reply.pending {
-        output::note(&format!(
-            "rule {} is pending: {} cannot be resolved yet; until then it is without effect there",
-            pending.rule,
-            pending.paths.join(", ")
-        ));
-    }
+    pending(&reply.pending);
     for unseen in &reply.unseen {
         output::line(&format!("rule {} has no effect here on {}", unseen.rule, unseen.operations.join(", ")));
     }
     if let Some(notice) = &reply.notice {
         output::line(notice);
+    }
+}
+
+/// Says which rules wait for something.
+pub(crate) fn pending(pending: &[PendingRule]) {
+    for PendingRule { rule, paths } in pending {
+        let paths: Vec<String> = paths.iter().map(|path| harmless(path)).collect();
+        output::note(&format!(
+            "{rule} is pending: {} cannot be resolved yet; until then it is without effect there",
+            paths.join(", ")
+        ));
     }
 }
 

@@ -89,6 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
             |place: &&Place| named(place) && fallback.is_none_or(|fallback| fallback == place.lsm.is_some());
         rows = side_by_side(&PLACES.iter().filter(wanted).collect::<Vec<_>>(), &added, &options, args.long)?;
     }
+    anyhow::ensure!(!rows.is_empty(), "there are no such tests at {}", args.kernel);
     Ok(summary(&rows))
 }
 
