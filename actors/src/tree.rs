@@ -151,6 +151,7 @@ pub fn run(settings: RunSettings, sources: Option<Vec<PolicySource>>) -> Result<
     let (loader, policies) = (Mutex::new(loader), Mutex::new(policies));
     let daemon = Arc::new(Daemon { loader, policies, root, journal, received, end: Notify::new() });
     let watcher = path_watcher::spawn(notices, Arc::clone(&daemon)).map_err(own("watch paths"))?;
+    daemon.loader().be_strict();
     tracing::info!(socket = %settings.socket.display(), "ready");
     runtime.block_on(answer(&mut control, signals, &daemon)).map_err(own("answer on the control socket"))?;
     drop(watcher);

@@ -48,7 +48,8 @@ impl Anchor {
     /// A rule that follows forbids nothing here, whatever its mode.
     fn say(self, say: Say, operations: Operations) -> Say {
         let mode = if self == Self::Hold { say.mode } else { Mode::Observe };
-        Say { operations, mode, ..say }
+        // No signal: who tries this meant something else, and may only have tried.
+        Say { operations, mode, signal: 0, ..say }
     }
 }
 

@@ -159,11 +159,13 @@ fn nothing_armed() -> Result<(), Failed> {
 /// A policy that cannot be resolved leaves no probes behind on a host where none were.
 fn failed_start() -> Result<(), Failed> {
     let agent = Agent::new("aegis-failed");
-    let text = "version = 3\nname = \"bad\"\n[[rule]]\nid = \"gone\"\non = [\"read\"]\npath = \"/etc/passwd/file\"\n";
+    let text =
+        "version = 3\nname = \"bad\"\n[[rule]]\nid = \"gone\"\non = [\"read\"]\npath = \"/scratch/file\"\n";
     let file = agent.policy(text);
-    let output = agent.run(&["run", "--enforce", "--policy", &file]);
+    let options = ["run", "--enforce", "--policy", &file, "--survival-cgroup", "/no/such.slice"];
+    let output = agent.run(&options);
     expect("exit code", output.status.code(), Some(6))?;
-    expect_text("message", &String::from_utf8_lossy(&output.stderr), "rule gone: /etc/passwd/file")?;
+    expect_text("message", &String::from_utf8_lossy(&output.stderr), "/no/such.slice")?;
     expect("pins", Path::new(&agent.root()).exists(), false)
 }
 

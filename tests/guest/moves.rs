@@ -16,6 +16,8 @@ const TESTS: &[Test] = &[
     ("follow_waits_for_a_mount", mount_later),
     ("exempt_may_move_what_is_held", exempt_move),
     ("exempt_cgroup_may_come_later", exempt_later),
+    ("file_keeps_its_rule_under_another_name", moved_file),
+    ("bent_name_turns_the_rule_on_nobody", bent_name),
 ];
 
 /// All tests of this file.
@@ -160,4 +162,34 @@ fn exempt_later() -> Result<(), Failed> {
     wait_until("members are excepted", || scene.as_exempt("cat folder/deep/file").status.success());
     expect("others are still denied", read(&scene.at("folder/deep/file")), Outcome::Denied)?;
     expect("nothing is pending", pending(&agent), Value::Array(vec![]))
+}
+
+/// A file keeps its rule under another name, also after the paths have been resolved again.
+fn moved_file() -> Result<(), Failed> {
+    let scene = Scene::make();
+    let mut agent = Agent::new("aegis-moves");
+    agent.start(&scene.policy("folder/deep/file", "hold"), &["--enforce"]);
+    let generation = || agent.json(&["status"])["generation"]["generation"].as_u64();
+    // No rule is on renaming the file itself.
+    fs::rename(scene.at("folder/deep/file"), scene.at("moved")).expect("a rename");
+    fs::write(scene.at("folder/deep/file"), "new\n").expect("another file");
+    wait_until("the paths are resolved again", || generation() > Some(1));
+    expect("the file that moved", read(&scene.at("moved")), Outcome::Denied)?;
+    expect("the file that came", read(&scene.at("folder/deep/file")), Outcome::Denied)
+}
+
+/// Whoever owns a protected name cannot turn the rule on another file.
+fn bent_name() -> Result<(), Failed> {
+    let scene = Scene::make();
+    fs::write(scene.at("victim"), "content\n").expect("a file");
+    let mut agent = Agent::new("aegis-moves");
+    agent.start(&scene.policy("folder/deep/file", "hold"), &["--enforce"]);
+    fs::remove_file(scene.at("folder/deep/file")).expect("no rule is on unlinking");
+    std::os::unix::fs::symlink(scene.at("victim"), scene.at("folder/deep/file")).expect("a link");
+    wait_until("the rule is pending", || pending(&agent)[0]["rule"] == "the-file");
+    expect("the other file", read(&scene.at("victim")), Outcome::Allowed)?;
+    let _ = fs::remove_file(scene.at("folder/deep/file"));
+    fs::write(scene.at("folder/deep/file"), "new\n").expect("a file");
+    wait_until("nothing is pending", || pending(&agent) == Value::Array(vec![]));
+    expect("the file at the path", read(&scene.at("folder/deep/file")), Outcome::Denied)
 }

@@ -11,7 +11,7 @@ use aegis_policy::{CgroupRef, Object, Plan};
 use aegis_probes::{Resolver, name_hash};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -38,18 +38,27 @@ const LASTING: [(u64, &str); 11] = [
     (0x6265_6572, "sysfs"),
 ];
 
-/// Resolves everything that a plan names. All findings are reported, not the first.
-pub(crate) fn host(plan: &Plan, resolver: &Resolver, name_key: [u64; 2]) -> Result<Host, LoadError> {
+/// Resolves everything that a plan names. With what was found `earlier`, symbolic links are followed only as they were
+/// then. Paths that lead nowhere are part of the result: whether that is an error the caller knows.
+pub(crate) fn host(
+    plan: &Plan,
+    resolver: &Resolver,
+    name_key: [u64; 2],
+    earlier: Option<&HashMap<String, Resolution>>,
+) -> Result<Host, LoadError> {
     let mut findings = Vec::new();
     let mut host = Host::default();
     cgroups(plan, &mut host, &mut findings);
     let mut walker = Walker::new();
     let mut batch = Batch::default();
     for (path, rule) in wanted(plan) {
-        match walker.walk(path).and_then(|walked| lasting(&walked).map(|()| walked)) {
-            Ok(walked) => batch.add(path, walked),
-            Err(why) => findings.push(format!("rule {rule}: {path}: {why}")),
+        let known = earlier.map(|earlier| earlier.get(path).map_or(&[][..], |found| found.links.as_slice()));
+        let mut walked = walker.walk(path, known);
+        leave_out_fleeting(&mut walked);
+        if let Some(why) = &walked.stuck {
+            host.stuck.push(format!("rule {rule}: {path}: {why}"));
         }
+        batch.add(path, walked);
         if batch.descriptors >= DESCRIPTORS {
             std::mem::take(&mut batch).resolve(resolver, name_key, &mut host)?;
         }
@@ -135,12 +144,14 @@ impl<'a> Batch<'a> {
             let _ = directory.keys.set(Keys { own, anchors });
         }
         for (path, walked) in &self.walked {
-            let object = walked.object.as_ref().and_then(|_| keys.next());
+            let objects = walked.object.as_ref().and_then(|_| keys.next()).into_iter().collect();
             let slots = walked.names.iter().filter_map(|place| slot(place, name_key)).collect();
             let anchors = places(walked).filter_map(|(directory, _)| directory.keys.get());
             let anchors = anchors.map(|keys| Arc::clone(&keys.anchors)).collect();
             let missing = walked.missing.as_ref().and_then(|place| slot(place, name_key));
-            host.paths.insert((*path).to_owned(), Resolution { object, slots, anchors, missing });
+            let (links, stuck) = (walked.links.clone(), walked.stuck.clone());
+            let found = Resolution { objects, slots, anchors, missing, links, stuck };
+            host.paths.insert((*path).to_owned(), found);
         }
         Ok(())
     }
@@ -156,14 +167,25 @@ fn slot((directory, name): &Place<Keys>, name_key: [u64; 2]) -> Option<SlotKey> 
     Some(SlotKey { parent, name_hash: name_hash(name_key, name.as_bytes())? })
 }
 
-/// Refuses file systems on which the identity of what a rule depends on would not last.
-fn lasting(walked: &Walked<Keys>) -> Result<(), String> {
-    // The keys of a directory are known if an earlier path came through it, and was looked at then.
-    for (directory, _) in places(walked).filter(|(directory, _)| directory.keys.get().is_none()) {
+/// Leaves out what is on file systems on which an identity does not last, and says so.
+fn leave_out_fleeting(walked: &mut Walked<Keys>) {
+    let mut why = None;
+    let mut lasts = |(directory, _): &Place<Keys>| {
+        // The keys of a directory are known if an earlier path came through it, and was looked at then.
         let depended_on = directory.steps.iter().filter(|step| step.can_move).map(|step| &step.file);
-        depended_on.chain(directory.file()).try_for_each(refuse_fleeting)?;
+        let fleeting = depended_on.chain(directory.file()).find_map(|file| refuse_fleeting(file).err());
+        let fleeting = if directory.keys.get().is_some() { None } else { fleeting };
+        let lasts = fleeting.is_none();
+        why = why.take().or(fleeting);
+        lasts
+    };
+    walked.names.retain(&mut lasts);
+    walked.missing.take_if(|place| !lasts(place));
+    let fleeting = walked.object.as_ref().and_then(|object| refuse_fleeting(object).err());
+    if fleeting.is_some() {
+        walked.object = None;
     }
-    walked.object.as_ref().map_or(Ok(()), refuse_fleeting)
+    walked.stuck = walked.stuck.take().or(why).or(fleeting);
 }
 
 fn refuse_fleeting(on: &OwnedFd) -> Result<(), String> {

@@ -1,8 +1,8 @@
 //! The shell of the loader: files, kernel, clock.
 
 use super::state::{
-    Manner, Pending, Proven, class_status, classes, generation_status, notice, pending, pending_rules,
-    tables, unseen,
+    Host, Manner, Pending, Proven, Resolution, class_status, classes, generation_status, keep, notice,
+    pending, pending_rules, tables, unseen,
 };
 use super::{LoadError, accounts, resolve, step};
 use crate::clock::unix_ns;
@@ -11,8 +11,8 @@ use aegis_control_api::{
     PendingRule, PolicyReply, UnseenRule,
 };
 use aegis_kernel_abi::{
-    Class, Counters, Hook, Kind, Mode, ObjectKey, Operations, SURVIVAL_CGROUP, SURVIVAL_OBJECT,
-    SURVIVAL_PROCESS, Survival, SurvivalKey,
+    Class, Counters, GenerationInfo, Hook, Kind, Mode, ObjectKey, Operations, SURVIVAL_CGROUP,
+    SURVIVAL_OBJECT, SURVIVAL_PROCESS, Survival, SurvivalKey,
 };
 use aegis_policy::Plan;
 use aegis_probes::{
@@ -70,10 +70,19 @@ pub struct Loader {
     probes: Probes,
     names: RuleNames,
     proven: HashMap<Class, Proven>,
-    /// The plan that this daemon put in force last; none if it adopted one.
-    in_force: Option<(Plan, Pending)>,
+    /// What this daemon put in force last; none if it adopted it.
+    in_force: Option<InForce>,
+    /// See [`Loader::be_strict`].
+    is_strict: bool,
     /// Loaded when they are needed first.
     pub(super) holder_probes: Option<HolderProbes>,
+}
+
+/// A plan, and what became of it on this host.
+struct InForce {
+    plan: Arc<Plan>,
+    pending: Pending,
+    paths: HashMap<String, Resolution>,
 }
 
 /// Objects of the survival list beside the executables of PID 1 and the daemon: where a host has its dynamic
@@ -104,6 +113,7 @@ impl Loader {
             names: RuleNames::default(),
             proven: HashMap::new(),
             in_force: None,
+            is_strict: false,
             holder_probes: None,
         };
         match loader.prepare() {
@@ -131,7 +141,7 @@ impl Loader {
     }
 
     /// Leaves nothing behind where nothing is in force; what is in force stays.
-    pub fn give_up(&self) {
+    pub fn give_up(&mut self) {
         if self.active_generation() == 0
             && let Err(left) = self.detach()
         {
@@ -177,19 +187,54 @@ impl Loader {
     /// # Errors
     /// Names the step that failed. The generation in force is untouched then.
     pub fn apply(&mut self, plan: &Plan) -> Result<ApplyReply, LoadError> {
-        let host = resolve::host(plan, &self.resolver, self.probes.name_key())?;
-        let pending = pending(plan, &host);
+        let host = resolve::host(plan, &self.resolver, self.probes.name_key(), None)?;
+        if self.is_strict && !host.stuck.is_empty() {
+            return Err(LoadError::Unresolved(host.stuck));
+        }
+        host.stuck
+            .iter()
+            .for_each(|why| tracing::error!("pending, and without effect there until it is mended: {why}"));
+        self.put_in_force(Arc::new(plan.clone()), host, false)
+    }
+
+    /// From now on, a path that leads nowhere is an error of whoever applies the policy. Before, while the daemon starts,
+    /// it only makes its rule pending: a host must not go without all of its rules because of one path, which somebody
+    /// may have bent on purpose.
+    pub fn be_strict(&mut self) {
+        self.is_strict = true;
+    }
+
+    /// Resolves the paths of the plan in force again, as something on the way to them may have changed, and puts the
+    /// result in force. What had a rule keeps it, also under another name; a path that leads nowhere now keeps all that
+    /// was known of it. `None` if this daemon does not know the plan.
+    ///
+    /// # Errors
+    /// As for [`Loader::apply`].
+    pub fn resolve_again(&mut self) -> Result<Option<ApplyReply>, LoadError> {
+        let Some(InForce { plan, paths, .. }) = &self.in_force else { return Ok(None) };
+        let mut host = resolve::host(plan, &self.resolver, self.probes.name_key(), Some(paths))?;
+        keep(paths, &mut host);
+        self.put_in_force(Arc::clone(plan), host, true).map(Some)
+    }
+
+    /// Builds the tables and puts them in force. If they are already, they are read back and proven again, or if
+    /// nobody asked for that only left as they are.
+    fn put_in_force(&mut self, plan: Arc<Plan>, host: Host, is_quick: bool) -> Result<ApplyReply, LoadError> {
+        let pending = pending(&plan, &host);
         let manner = Manner { mode: self.settings.mode, signal: self.settings.signal };
-        let tables = tables(plan, manner, &host, unix_ns()).map_err(step("build tables"))?;
-        drop(host);
+        let tables = tables(&plan, manner, &host, unix_ns()).map_err(step("build tables"))?;
         let wanted = *tables.info();
         // Also if nothing else is to be done: a link that somebody took away is put back.
         for class in classes(Operations::from_bits_retain(wanted.operations)) {
             self.probes.attach(class).map_err(step("attach the probes"))?;
         }
-        if let Some(status) = self.already_in_force(&wanted)? {
-            self.in_force = Some((plan.clone(), pending));
-            return self.reply(status, false);
+        let in_force = InForce { plan: Arc::clone(&plan), pending, paths: host.paths };
+        if let Some(info) = self.already_in_force(&wanted)? {
+            if !is_quick {
+                self.prove_again(&info)?;
+            }
+            self.in_force = Some(in_force);
+            return self.reply(generation_status(&info), false);
         }
         let staged = self.probes.generations().stage(tables).map_err(step("stage the new generation"))?;
         let generation = staged.info().generation;
@@ -197,30 +242,8 @@ impl Loader {
         self.names.put(generation, plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect());
         self.probes.generations().flip(&staged);
         self.proven = proven;
-        self.in_force = Some((plan.clone(), pending));
+        self.in_force = Some(in_force);
         self.reply(generation_status(staged.info()), true)
-    }
-
-    /// This plan is the one in force: an earlier daemon has put it there, and its files are known. Its paths can be
-    /// resolved again from now on, if that gives no other mode than the one it was put in force with.
-    pub(crate) fn know(&mut self, plan: Plan) {
-        let mode = u32::from(plan.mode().and(self.settings.mode) as u8);
-        let info = self.probes.generations().info(self.active_generation());
-        if info.is_ok_and(|info| info.is_some_and(|info| info.mode == mode)) {
-            let host = resolve::host(&plan, &self.resolver, self.probes.name_key());
-            let pending = host.map(|host| pending(&plan, &host)).unwrap_or_default();
-            self.in_force = Some((plan, pending));
-        }
-    }
-
-    /// Resolves the paths of the plan in force again, as something on the way to them may have changed, and puts the
-    /// result in force. `None` if this daemon does not know the plan.
-    ///
-    /// # Errors
-    /// As for [`Loader::apply`].
-    pub fn resolve_again(&mut self) -> Result<Option<ApplyReply>, LoadError> {
-        let Some((plan, _)) = self.in_force.clone() else { return Ok(None) };
-        self.apply(&plan).map(Some)
     }
 
     /// Rules that are without effect on some path until it can be resolved.
@@ -228,7 +251,7 @@ impl Loader {
     /// # Errors
     /// If the generation in force cannot be read.
     pub fn pending(&self) -> Result<Vec<PendingRule>, LoadError> {
-        if let Some((plan, pending)) = &self.in_force {
+        if let Some(InForce { plan, pending, .. }) = &self.in_force {
             return Ok(pending_rules(plan, pending));
         }
         let rules = self.probes.generations().pending_rules(self.active_generation());
@@ -250,23 +273,24 @@ impl Loader {
         })
     }
 
-    /// The same tables under the same plan are not loaded again: they are proven again.
-    fn already_in_force(
-        &mut self,
-        wanted: &aegis_kernel_abi::GenerationInfo,
-    ) -> Result<Option<GenerationStatus>, LoadError> {
+    /// The generation in force, if it is the same: its tables are not loaded again.
+    fn already_in_force(&self, wanted: &GenerationInfo) -> Result<Option<GenerationInfo>, LoadError> {
         let active = self.active_generation();
         let info = self.probes.generations().info(active).map_err(step("read the generation in force"))?;
-        let same = |info: &aegis_kernel_abi::GenerationInfo| {
+        let same = |info: &GenerationInfo| {
             info.table_digest == wanted.table_digest
                 && info.plan_digest == wanted.plan_digest
                 && info.mode == wanted.mode
                 && info.serial == wanted.serial
         };
-        let Some(info) = info.filter(|info| active > 0 && same(info)) else { return Ok(None) };
-        self.probes.generations().verify(active, &info).map_err(step("read back the generation in force"))?;
-        self.proven = self.prove(active)?;
-        Ok(Some(generation_status(&info)))
+        Ok(info.filter(|info| active > 0 && same(info)))
+    }
+
+    fn prove_again(&mut self, info: &GenerationInfo) -> Result<(), LoadError> {
+        let generations = self.probes.generations();
+        generations.verify(info.generation, info).map_err(step("read back the generation in force"))?;
+        self.proven = self.prove(info.generation)?;
+        Ok(())
     }
 
     /// Proves a generation on every attached hook; all must hold.
@@ -442,7 +466,9 @@ impl Loader {
     ///
     /// # Errors
     /// If a link lives on.
-    pub fn detach(&self) -> Result<Vec<LinkStatus>, LoadError> {
+    pub fn detach(&mut self) -> Result<Vec<LinkStatus>, LoadError> {
+        // Whatever comes of it, nothing is put in force again by itself.
+        self.in_force = None;
         let ended = take_down(self.probes.pins(), self.probes.lock()).map_err(step("take down"))?;
         Ok(ended.iter().map(link_status).collect())
     }

@@ -5,19 +5,25 @@ use aegis_kernel_abi::{Class, GenerationInfo, InodeNumber, Kind, Mode, ObjectKey
 use aegis_policy::{Anchors, Object, Plan, Rule};
 use aegis_probes::{Anchor, Builder, Error, Header, Say, Tables, unpadded};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What a path is on this host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Resolution {
-    /// What is there now; none if nothing is.
-    pub(crate) object: Option<ObjectKey>,
+    /// What is there now, and what was there when it was resolved before: a file does not lose its rule by getting
+    /// another name.
+    pub(crate) objects: Vec<ObjectKey>,
     /// The names by which it is reached: its own, and those of the links it goes through.
     pub(crate) slots: Vec<SlotKey>,
     /// Directories and links on the way to these names, which would lead elsewhere if they moved.
     pub(crate) anchors: Vec<Arc<[ObjectKey]>>,
     /// The first name on the way that is not there, if it is not the last.
     pub(crate) missing: Option<SlotKey>,
+    /// Where the symbolic links lead that were followed.
+    pub(crate) links: Vec<PathBuf>,
+    /// Why it leads nowhere.
+    pub(crate) stuck: Option<String>,
 }
 
 /// Everything that was found out about this host for one plan.
@@ -29,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) exempt: BTreeSet<u64>,
     /// Paths of exempt cgroups that are not there.
     pub(crate) pending_exempt: Vec<String>,
+    /// Paths that lead nowhere, each with its rule and the reason.
+    pub(crate) stuck: Vec<String>,
 }
 
 /// What is without effect until something can be resolved.
@@ -40,16 +48,56 @@ pub(crate) struct Pending {
     pub(crate) exempt: Vec<String>,
 }
 
+/// The most objects that one path keeps beside what is there: whoever replaces its file again and again does not fill
+/// the tables. The oldest stay, as they are those that the policy was applied to.
+const KEPT_OBJECTS: usize = 64;
+
+/// Takes what was known before into what is found now: the objects of each path, and of a path that leads nowhere now
+/// everything. Numbers that have passed to other inodes meanwhile are left out.
+pub(crate) fn keep(earlier: &HashMap<String, Resolution>, host: &mut Host) {
+    let mut numbers: HashMap<InodeNumber, u32> = HashMap::new();
+    let mut note = |key: &ObjectKey| {
+        let number = InodeNumber::new(key.ino, key.dev);
+        *numbers.entry(number).or_insert(key.inode_generation) == key.inode_generation
+    };
+    for found in host.paths.values() {
+        let anchors = found.anchors.iter().flat_map(|anchors| anchors.iter());
+        let slots = found.slots.iter().chain(&found.missing).map(|slot| &slot.parent);
+        found.objects.iter().chain(anchors).chain(slots).for_each(|key| _ = note(key));
+    }
+    for (path, found) in &mut host.paths {
+        let Some(before) = earlier.get(path) else { continue };
+        let fresh = std::mem::take(&mut found.objects);
+        found.objects = before.objects.iter().filter(|key| note(key)).copied().take(KEPT_OBJECTS).collect();
+        found.objects.extend(fresh.into_iter().filter(|key| !before.objects.contains(key)));
+        found.links.clone_from(&before.links);
+        if found.stuck.is_none() {
+            continue;
+        }
+        found.slots.extend(before.slots.iter().filter(|slot| note(&slot.parent)));
+        let held = before.anchors.iter().flat_map(|anchors| anchors.iter()).filter(|key| note(key));
+        found.anchors.push(held.copied().collect());
+        found.missing = found.missing.or(before.missing.filter(|slot| note(&slot.parent)));
+    }
+}
+
 /// The rules of a plan that are pending on this host.
 pub(crate) fn pending(plan: &Plan, host: &Host) -> Pending {
     let mut pending = Pending { exempt: host.pending_exempt.clone(), ..Pending::default() };
-    for (number, rule) in (0_u32..).zip(plan.rules()).filter(|(_, rule)| anchor(rule) == Anchor::Follow) {
+    for (number, rule) in (0_u32..).zip(plan.rules()) {
         let paths = rule.objects().iter().filter_map(|object| match object {
             Object::Path(path) => Some(path),
             Object::Inode { .. } => None,
         });
-        for path in paths.filter(|path| host.paths.get(*path).is_none_or(|found| found.missing.is_some())) {
-            pending.rules.entry(number).or_default().push(path.clone());
+        for path in paths {
+            let found = host.paths.get(path);
+            let told = match found.and_then(|found| found.stuck.as_ref()) {
+                Some(why) => format!("{path}: {why}"),
+                None if anchor(rule) == Anchor::Hold => continue,
+                None if found.is_some_and(|found| found.missing.is_none()) => continue,
+                None => path.clone(),
+            };
+            pending.rules.entry(number).or_default().push(told);
         }
     }
     pending
@@ -120,10 +168,10 @@ pub(crate) fn tables(plan: &Plan, manner: Manner, host: &Host, built_at_ns: u64)
 }
 
 fn add_path(builder: &mut Builder, found: &Resolution, anchor: Anchor, say: Say) -> Result<(), Error> {
-    found.object.map_or(Ok(()), |key| builder.object(key, say))?;
-    // Opening a missing file for writing makes it; denied before it is there, no empty file stays behind.
-    let made =
-        if say.operations.contains(Operations::WRITE) { Operations::CREATE } else { Operations::empty() };
+    found.objects.iter().try_for_each(|key| builder.object(*key, say))?;
+    // Who must not write to a missing file must not put anything in its place either.
+    let is_missing = found.objects.is_empty() && say.operations.contains(Operations::WRITE);
+    let made = if is_missing { Operations::MAKING } else { Operations::empty() };
     let on_name = Say { operations: say.operations | made, ..say };
     found.slots.iter().try_for_each(|slot| builder.slot(*slot, on_name))?;
     let anchors = found.anchors.iter().flat_map(|anchors| anchors.iter());

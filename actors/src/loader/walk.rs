@@ -30,6 +30,8 @@ pub(super) struct Directory<K> {
     pub(super) steps: Vec<Step>,
     /// What the kernel says they are, once it was asked.
     pub(super) keys: OnceCell<K>,
+    /// Where the symbolic links on the way lead.
+    links: Vec<PathBuf>,
 }
 
 impl<K> Directory<K> {
@@ -47,14 +49,38 @@ pub(super) struct Walked<K> {
     pub(super) object: Option<OwnedFd>,
     /// The path's own name, and where that is a symbolic link, those that it leads through.
     pub(super) names: Vec<Place<K>>,
-    /// The first name on the way that is not there, if it is not the last.
+    /// The first name on the way at which it does not go on, if it is not the last.
     pub(super) missing: Option<Place<K>>,
+    /// Where the symbolic links lead that were followed.
+    pub(super) links: Vec<PathBuf>,
+    /// Why the walk ended before it should; none if something is only missing.
+    pub(super) stuck: Option<String>,
+}
+
+impl<K> Walked<K> {
+    fn new() -> Self {
+        Self { object: None, names: Vec::new(), missing: None, links: Vec::new(), stuck: None }
+    }
+}
+
+/// The links that may be followed; all, if it is not said. Whoever owns a name can make a link of it. Followed when
+/// nobody asked for it, it would turn the rule on something else, whatever that is.
+pub(super) type Known<'a> = Option<&'a [PathBuf]>;
+
+fn admit(known: Known<'_>, target: &Path) -> Result<(), String> {
+    if known.is_none_or(|known| known.iter().any(|link| link == target)) {
+        return Ok(());
+    }
+    Err(format!(
+        "a symbolic link to {} is on it now; apply the policy again if that is right",
+        target.display()
+    ))
 }
 
 /// Where a way ends.
 enum Way<K> {
     There(Rc<Directory<K>>),
-    Missing(Place<K>),
+    Missing(Place<K>, Option<String>),
 }
 
 /// Walks paths, best in their order: the directory of the last path stays open for the next.
@@ -67,43 +93,61 @@ impl<K> Walker<K> {
         Self { last: None }
     }
 
-    /// Walks an absolute path.
-    ///
-    /// # Errors
-    /// Says why it leads nowhere, other than that something is missing.
-    pub(super) fn walk(&mut self, path: &str) -> Result<Walked<K>, String> {
-        let mut names = Vec::new();
+    /// Walks an absolute path, as far as it goes.
+    pub(super) fn walk(&mut self, path: &str, known: Known<'_>) -> Walked<K> {
+        let mut walked = Walked::new();
+        if let Err(why) = self.walk_into(&mut walked, path, known) {
+            walked.object = None;
+            walked.stuck = Some(why);
+        }
+        walked
+    }
+
+    fn walk_into(&mut self, walked: &mut Walked<K>, path: &str, known: Known<'_>) -> Result<(), String> {
         let mut next = PathBuf::from(path);
         for _ in 0..MAX_LINKS {
             let name =
                 next.file_name().ok_or("a symbolic link in it ends in `..` or `/`; name the file itself")?;
             let name = name.to_owned();
             let base = next.parent().unwrap_or(Path::new("/")).to_owned();
-            let directory = match self.directory(&base)? {
+            let directory = match self.directory(&base, known)? {
                 Way::There(directory) => directory,
-                Way::Missing(place) => return Ok(Walked { object: None, names, missing: Some(place) }),
+                Way::Missing(place, why) => {
+                    walked.missing = Some(place);
+                    return why.map_or(Ok(()), Err);
+                }
             };
+            walked.links.extend(directory.links.iter().cloned());
             let file = directory.file().ok_or("it has no directory")?;
             let link = readlinkat(file, &name, Vec::new());
-            let object = if link.is_ok() { None } else { open(file, &name)? };
-            names.push((directory, name));
+            let object = if link.is_ok() { Ok(None) } else { open(file, &name, OFlags::empty()) };
+            walked.names.push((directory, name));
             match link {
-                Ok(target) => next = base.join(OsString::from_vec(target.into_bytes())),
+                Ok(target) => {
+                    let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+                    admit(known, &target)?;
+                    next = base.join(&target);
+                    walked.links.push(target);
+                }
                 // Not a link, or nothing there: the names end here.
-                Err(Errno::INVAL | Errno::NOENT) => return Ok(Walked { object, names, missing: None }),
+                Err(Errno::INVAL | Errno::NOENT) => {
+                    walked.object = object?;
+                    return Ok(());
+                }
                 Err(errno) => return Err(format!("cannot read it: {errno}")),
             }
         }
         Err(circular())
     }
 
-    fn directory(&mut self, path: &Path) -> Result<Way<K>, String> {
+    fn directory(&mut self, path: &Path, known: Known<'_>) -> Result<Way<K>, String> {
         if let Some((last, directory)) = &self.last
             && last == path
+            && directory.links.iter().all(|link| admit(known, link).is_ok())
         {
             return Ok(Way::There(Rc::clone(directory)));
         }
-        let way = walk_to(path)?;
+        let way = walk_to(path, known)?;
         if let Way::There(directory) = &way {
             self.last = Some((path.to_owned(), Rc::clone(directory)));
         }
@@ -111,42 +155,72 @@ impl<K> Walker<K> {
     }
 }
 
-fn walk_to<K>(path: &Path) -> Result<Way<K>, String> {
+fn walk_to<K>(path: &Path, known: Known<'_>) -> Result<Way<K>, String> {
     let mut steps = vec![root()?];
+    let mut links = Vec::new();
     let mut left: VecDeque<OsString> = path.components().map(owned).collect();
-    let mut links = 0;
     while let Some(name) = left.pop_front() {
         let here = steps.last().ok_or("it has no beginning")?;
-        match name.as_encoded_bytes() {
-            b"/" => steps.push(root()?),
-            b"." => {}
+        let next = match name.as_encoded_bytes() {
+            b"/" => Ok(Some(Next::Directory(root()?))),
+            b"." => continue,
             b".." => {
-                let up = open(&here.file, &name)?.ok_or("a directory vanished")?;
-                steps.push(Step { file: up, can_move: false });
+                let up = open(&here.file, &name, OFlags::DIRECTORY)?.ok_or("a directory vanished")?;
+                Ok(Some(Next::Directory(Step { file: up, can_move: false })))
             }
-            _ => {
-                let Some(file) = open(&here.file, &name)? else {
-                    return Ok(Way::Missing((Rc::new(Directory { steps, keys: OnceCell::new() }), name)));
-                };
-                let (kind, is_mount) = kind(&file)?;
-                match kind {
-                    FileType::Symlink => {
-                        links += 1;
-                        if links > MAX_LINKS {
-                            return Err(circular());
-                        }
-                        follow(&file, &mut left)?;
+            _ => next(here, &name),
+        };
+        let why = match next {
+            Ok(Some(Next::Directory(step))) => {
+                steps.push(step);
+                continue;
+            }
+            Ok(Some(Next::Link(step, target))) => {
+                let admitted = if links.len() < MAX_LINKS { admit(known, &target) } else { Err(circular()) };
+                match admitted {
+                    Ok(()) => {
+                        target.components().rev().for_each(|component| left.push_front(owned(component)));
+                        links.push(target);
                         // Before the directory it stands in, which is still the place where we are.
-                        let at = steps.len() - 1;
-                        steps.insert(at, Step { file, can_move: true });
+                        steps.insert(steps.len() - 1, step);
+                        continue;
                     }
-                    FileType::Directory => steps.push(Step { file, can_move: !is_mount }),
-                    _ => return Err(format!("{} on the way to it is no directory", name.display())),
+                    Err(why) => Some(why),
                 }
             }
-        }
+            Ok(None) => None,
+            Err(why) => Some(why),
+        };
+        let directory = Rc::new(Directory { steps, keys: OnceCell::new(), links });
+        return Ok(Way::Missing((directory, name), why));
     }
-    Ok(Way::There(Rc::new(Directory { steps, keys: OnceCell::new() })))
+    Ok(Way::There(Rc::new(Directory { steps, keys: OnceCell::new(), links })))
+}
+
+/// What a name on the way is.
+enum Next {
+    Directory(Step),
+    Link(Step, PathBuf),
+}
+
+/// Looks at one name; none if it is not there.
+fn next(here: &Step, name: &OsStr) -> Result<Option<Next>, String> {
+    let Some(file) = open(&here.file, name, OFlags::empty())? else { return Ok(None) };
+    match kind(&file)?.0 {
+        FileType::Symlink => {
+            let target =
+                readlinkat(&file, "", Vec::new()).map_err(|errno| format!("cannot read a link: {errno}"))?;
+            let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+            Ok(Some(Next::Link(Step { file, can_move: true }, target)))
+        }
+        FileType::Directory => {
+            // As a directory, so that what is mounted on demand is mounted.
+            let Some(file) = open(&here.file, name, OFlags::DIRECTORY)? else { return Ok(None) };
+            let (_, is_mount) = kind(&file)?;
+            Ok(Some(Next::Directory(Step { file, can_move: !is_mount })))
+        }
+        _ => Err(format!("{} on the way to it is no directory", name.display())),
+    }
 }
 
 /// The root of our mount namespace, which nobody can move.
@@ -159,14 +233,6 @@ fn owned(component: Component<'_>) -> OsString {
     component.as_os_str().to_owned()
 }
 
-/// Puts the target of a link before what is left of the way.
-fn follow(link: &OwnedFd, left: &mut VecDeque<OsString>) -> Result<(), String> {
-    let target = readlinkat(link, "", Vec::new()).map_err(|errno| format!("cannot read a link: {errno}"))?;
-    let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
-    target.components().rev().for_each(|component| left.push_front(owned(component)));
-    Ok(())
-}
-
 fn kind(file: &OwnedFd) -> Result<(FileType, bool), String> {
     let found = statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::TYPE)
         .map_err(|errno| format!("cannot look at its directories: {errno}"))?;
@@ -174,8 +240,8 @@ fn kind(file: &OwnedFd) -> Result<(FileType, bool), String> {
     Ok((FileType::from_raw_mode(found.stx_mode.into()), is_mount))
 }
 
-fn open(directory: &OwnedFd, name: &OsStr) -> Result<Option<OwnedFd>, String> {
-    match openat(directory, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+fn open(directory: &OwnedFd, name: &OsStr, kind: OFlags) -> Result<Option<OwnedFd>, String> {
+    match openat(directory, name, kind | OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
         Ok(file) => Ok(Some(file)),
         Err(Errno::NOENT) => Ok(None),
         Err(errno) => Err(format!("cannot open {}: {errno}", name.display())),
@@ -192,8 +258,13 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
+    fn walked_with(path: &Path, known: Known<'_>) -> Result<Walked<()>, String> {
+        let mut walked = Walker::new().walk(path.to_str().unwrap(), known);
+        walked.stuck.take().map_or(Ok(walked), Err)
+    }
+
     fn walked(path: &Path) -> Result<Walked<()>, String> {
-        Walker::new().walk(path.to_str().unwrap())
+        walked_with(path, None)
     }
 
     fn movable<K>(directory: &Directory<K>) -> usize {
@@ -238,6 +309,13 @@ mod tests {
         let names: Vec<_> = found.names.iter().map(|(_, name)| name.to_str().unwrap()).collect();
         assert_eq!(names, ["end", "file"]);
         assert!(found.object.is_some());
+        let links = [PathBuf::from("real"), PathBuf::from("../../file")];
+        assert_eq!(found.links[..2], links, "and the first once more, on the way of the second");
+        assert!(walked_with(&path("way/deep/end"), Some(&links)).is_ok());
+        for known in [&links[..1], &links[1..], &[]] {
+            let refused = walked_with(&path("way/deep/end"), Some(known));
+            assert!(refused.is_err_and(|why| why.contains("is on it now")), "{known:?}");
+        }
         symlink("circle", path("circle")).unwrap();
         assert!(walked(&path("circle")).is_err_and(|why| why.contains("symbolic links")));
         assert!(walked(&path("circle/file")).is_err_and(|why| why.contains("symbolic links")));

@@ -89,18 +89,13 @@ impl Policies {
         Ok(None)
     }
 
-    /// The sources that were kept, if they and the local policy are what is in force. The loader can resolve their
-    /// paths again then.
-    fn known_sources(&self, loader: &mut Loader) -> Option<Vec<PolicySource>> {
+    /// The sources that were kept, if they and the local policy are what is in force.
+    fn known_sources(&self, loader: &Loader) -> Option<Vec<PolicySource>> {
         let in_force = loader.generation().ok()??.plan_digest;
         let sources = self.directory.read_applied()?;
         let plan = join(&sources, self.directory.read_local().ok()?.as_ref()).ok()?.plan;
         let digest = plan.digest().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-        if digest != in_force {
-            return None;
-        }
-        loader.know(plan);
-        Some(sources)
+        (digest == in_force).then_some(sources)
     }
 
     /// What is on a list.

@@ -41,6 +41,7 @@ pub fn spawn(notices: NoticeRing, daemon: Arc<Daemon>) -> io::Result<PathWatcher
         daemon,
         schedule: Schedule::default(),
         began: Instant::now(),
+        generation: 0,
         polled: Duration::ZERO,
     };
     let thread = std::thread::Builder::new().name("path_watcher".to_owned()).spawn(move || {
@@ -71,6 +72,8 @@ struct Work {
     daemon: Arc<Daemon>,
     schedule: Schedule,
     began: Instant,
+    /// The generation that was in force at the last look.
+    generation: u32,
     /// When it was last asked whether something is pending.
     polled: Duration,
 }
@@ -89,6 +92,11 @@ impl Work {
         let _ = poll(&mut ready, Some(&patience));
         let is_mounted = ready[1].revents().intersects(PollFlags::PRI | PollFlags::ERR);
         if self.notices.take_all().is_some() {
+            self.schedule.changed(self.began.elapsed());
+        }
+        // What changed between the walk and the flip made no notice, as the rules were not in force yet.
+        let generation = self.daemon.loader().active_generation();
+        if std::mem::replace(&mut self.generation, generation) != generation {
             self.schedule.changed(self.began.elapsed());
         }
         // Mounting and new cgroups make no notice. Only what is pending has something to gain from them.
