@@ -1,13 +1,13 @@
 //! The whole daemon on one screen: the loader puts the policy in force, the reader delivers what the kernel
 //! decides, the control socket answers. Ending it changes no verdict; only `detach` does.
 
-use crate::clock::{boot_id, unix_ns};
+use crate::clock::boot_id;
 use crate::control::{Control, serve};
 use crate::loader::{LoadError, Loader, LoaderSettings};
 use crate::local::{Policies, PolicyError};
-use crate::path_watcher;
+use crate::path_watcher::{self, PathWatcher};
 use crate::printer::{self, Printer};
-use crate::ringbuf_reader::{self, Journal, Reader, Received, lifecycle};
+use crate::ringbuf_reader::{self, Journal, Numbering, Reader, Received};
 use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport, PolicySource, Posture, UnseenRule};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -89,7 +89,7 @@ impl Daemon {
                     generation = reply.generation.generation,
                     "names got other files: resolved again"
                 );
-                self.journal.push(&lifecycle(unix_ns(), "resolved", reply.generation.generation, ""));
+                self.journal.did("resolved", reply.generation.generation, "");
                 let holders = self.loader().holders(HolderAction::Report);
                 warn_of_holders(&holders);
             }
@@ -105,7 +105,7 @@ impl Daemon {
                     "names got other files and cannot be resolved; what was in force stays"
                 );
                 let generation = self.loader().active_generation();
-                self.journal.push(&lifecycle(unix_ns(), "unresolved", generation, &error));
+                self.journal.did("unresolved", generation, &error);
             }
         }
     }
@@ -118,7 +118,7 @@ impl Daemon {
     /// Records that everything was taken down, and ends the daemon.
     pub(crate) fn detached(&self, reason: &str) {
         tracing::warn!(reason, "detached: nothing is enforced any more");
-        self.journal.push(&lifecycle(unix_ns(), "detached", 0, reason));
+        self.journal.did("detached", 0, reason);
         self.end.notify_one();
     }
 }
@@ -138,19 +138,20 @@ pub fn run(settings: RunSettings, sources: Option<Vec<PolicySource>>) -> Result<
     let mut loader = Loader::open(settings.loader)?;
     let accounts = loader.probes().accounts();
     accounts.set_events_per_second(settings.events_per_second);
-    let journal = Journal::default();
+    let journal = Journal::of(&loader.probes().arming_id());
     announce(&loader, &journal);
     let mut policies = Policies::new(settings.state_directory);
     let sources = (sources, settings.holders);
     let prepared = prepare(&mut loader, &journal, &settings.socket, &runtime, (&mut policies, sources));
-    let (mut control, mut reader, printer) = prepared.inspect_err(|_| loader.give_up())?;
+    let Prepared { mut control, mut reader, printer, mut watcher } =
+        prepared.inspect_err(|_| loader.give_up())?;
+    accounts.set_reading(true);
+    reader.begin();
     let received = Arc::clone(&reader.received);
     let root = loader.root();
-    let notices =
-        loader.probes().notices().map_err(|source| LoadError::Kernel { step: "open notices", source })?;
     let (loader, policies) = (Mutex::new(loader), Mutex::new(policies));
     let daemon = Arc::new(Daemon { loader, policies, root, journal, received, end: Notify::new() });
-    let watcher = path_watcher::spawn(notices, Arc::clone(&daemon)).map_err(own("watch paths"))?;
+    watcher.begin(&daemon);
     daemon.loader().be_strict();
     tracing::info!(socket = %settings.socket.display(), "ready");
     runtime.block_on(answer(&mut control, signals, &daemon)).map_err(own("answer on the control socket"))?;
@@ -171,14 +172,23 @@ fn own(operation: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
     move |source| RunError::Own { operation, source }
 }
 
-/// Everything that can fail before the daemon answers, the policy last.
+/// What is ready to begin once the policy is in force.
+struct Prepared {
+    control: Control,
+    reader: Reader,
+    printer: Printer,
+    watcher: PathWatcher,
+}
+
+/// Everything that can fail before the daemon answers, the policy last. Until it is in force nothing is taken from the
+/// event ring: a start that fails leaves to the next daemon what waits there.
 fn prepare(
     loader: &mut Loader,
     journal: &Journal,
     socket: &Path,
     runtime: &Runtime,
     (policies, (sources, action)): (&mut Policies, (Option<Vec<PolicySource>>, HolderAction)),
-) -> Result<(Control, Reader, Printer), RunError> {
+) -> Result<Prepared, RunError> {
     let control = {
         let _entered = runtime.enter();
         Control::bind(socket).map_err(own("make the control socket"))?
@@ -187,10 +197,15 @@ fn prepare(
         .probes()
         .events()
         .map_err(|source| LoadError::Kernel { step: "open the event ring", source })?;
+    let notices =
+        loader.probes().notices().map_err(|source| LoadError::Kernel { step: "open notices", source })?;
+    let watcher = path_watcher::spawn(notices).map_err(own("watch paths"))?;
     let accounts = loader.probes().accounts();
-    let printer = printer::spawn(Arc::clone(&accounts), boot_id()).map_err(own("start the printer"))?;
-    let outbox = printer.outbox.clone();
-    let reader = ringbuf_reader::spawn(ring, loader.names(), journal.clone(), outbox, accounts)
+    let numbering = Numbering { boot_id: boot_id(), arming_id: loader.probes().arming_id() };
+    let printer =
+        printer::spawn(Arc::clone(&accounts), numbering.clone()).map_err(own("start the printer"))?;
+    let out = (journal.clone(), printer.outbox.clone());
+    let reader = ringbuf_reader::spawn(ring, (numbering, loader.names()), out, accounts)
         .map_err(own("start the reader of the event ring"))?;
     let applied = match sources {
         Some(sources) => Some(policies.apply(loader, sources)?),
@@ -199,7 +214,7 @@ fn prepare(
     if let Some(reply) = applied {
         record_applied(journal, &ApplyReply { holders: loader.holders(action), ..reply });
     }
-    Ok((control, reader, printer))
+    Ok(Prepared { control, reader, printer, watcher })
 }
 
 /// The signals that end the daemon.
@@ -230,10 +245,10 @@ async fn answer(control: &mut Control, mut signals: Signals, daemon: &Arc<Daemon
 fn announce(loader: &Loader, journal: &Journal) {
     let (what, generation) = (if loader.adopted() { "adopted" } else { "armed" }, loader.active_generation());
     tracing::info!(generation, "probes {what}");
-    journal.push(&lifecycle(unix_ns(), what, generation, ""));
+    journal.did(what, generation, "");
     if let Some(notice) = loader.notice() {
         tracing::warn!(generation, posture = Posture::AuditFallback.word(), "{notice}");
-        journal.push(&lifecycle(unix_ns(), "audit_fallback", generation, &notice));
+        journal.did("audit_fallback", generation, &notice);
     }
 }
 
@@ -251,7 +266,7 @@ pub(crate) fn record_applied(journal: &Journal, reply: &ApplyReply) {
         tracing::warn!(rule = pending.rule, paths = ?pending.paths, "pending: without effect there until it is resolved");
     }
     reply.notes.iter().for_each(|note| tracing::warn!("{note}"));
-    journal.push(&lifecycle(unix_ns(), what, generation.generation, &generation.policy));
+    journal.did(what, generation.generation, &generation.policy);
     warn_of_holders(&reply.holders);
     if let Some(notice) = &reply.notice {
         warn_that_nothing_is_blocked(journal, generation.generation, notice, &reply.unseen);
@@ -264,7 +279,7 @@ fn warn_that_nothing_is_blocked(journal: &Journal, generation: u32, notice: &str
         detail.push_str(&format!("; rule {rule} has no effect on {}", operations.join(", ")));
     }
     tracing::warn!(generation, posture = Posture::AuditFallback.word(), "{detail}");
-    journal.push(&lifecycle(unix_ns(), "audit_fallback", generation, &detail));
+    journal.did("audit_fallback", generation, &detail);
 }
 
 /// Holders that are named in the log; all are in the reply.

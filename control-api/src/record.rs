@@ -16,13 +16,17 @@ pub enum Record {
     Lifecycle(LifecycleRecord),
 }
 
-/// A decision that was reported. `(boot_id, cpu, sequence)` is its identity, for removing doubles.
+/// A decision that was reported. `(boot_id, arming_id, cpu, sequence)` is its identity, for removing
+/// doubles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockRecord {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,
     /// The boot in which it happened.
     pub boot_id: String,
+    /// The arming of the probes that decided it. After `detach`, the next arming counts from 1 again.
+    #[serde(default)]
+    pub arming_id: String,
     /// The CPU on which it was decided.
     pub cpu: u32,
     /// Counts the decisions of that CPU that were to be sent, from 1.
@@ -91,13 +95,16 @@ pub struct BlockRecord {
 }
 
 /// Decisions that were folded: equal ones, of which the first of each second have records of their own. `first` and
-/// `last` are its identity within a boot: summaries number what they tell of from 1 on, over all CPUs.
+/// `last` are its identity within an arming: summaries number what they tell of from 1 on, over all CPUs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SummaryRecord {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,
     /// The boot in which they happened.
     pub boot_id: String,
+    /// The arming of the probes that folded them.
+    #[serde(default)]
+    pub arming_id: String,
     /// The number of the first folded decision that this tells of.
     pub first: u64,
     /// The number of the last one.
@@ -159,6 +166,9 @@ pub struct GapRecord {
     /// The boot whose numbers these are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
+    /// The arming whose numbers these are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arming_id: Option<String>,
     /// The CPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<u32>,
@@ -177,6 +187,9 @@ pub struct LifecycleRecord {
     pub version: u32,
     /// When, in nanoseconds since 1970.
     pub time_ns: u64,
+    /// The arming whose generation this is.
+    #[serde(default)]
+    pub arming_id: String,
     /// `armed`, `adopted`, `applied`, `detached` …
     pub what: String,
     /// The generation in force afterwards.

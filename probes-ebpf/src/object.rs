@@ -134,6 +134,16 @@ fn program_mut(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut Program, Error> {
     ebpf.program_mut(&name).ok_or_else(|| Error::Object(format!("it has no program {name}")))
 }
 
+/// What is named after the key that an arming drew, without giving the key away.
+pub(crate) fn arming_id(name_key: [u64; 2]) -> String {
+    let mut hash = Sha256::new_with_prefix("aegis arming");
+    name_key.iter().for_each(|word| hash.update(word.to_le_bytes()));
+    hash.finalize().iter().take(ARMING_ID_BYTES).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Enough that no two armings of a host share an id by chance.
+const ARMING_ID_BYTES: usize = 8;
+
 /// Pins maps and programs, the identity last: its pin says that all others are there.
 pub(crate) fn pin_all(ebpf: &mut Ebpf, kind: Kind, pins: &PinDir, name_key: [u64; 2]) -> Result<(), Error> {
     pins.create()?;
@@ -228,4 +238,18 @@ pub(crate) fn read_identity(pins: &PinDir) -> Result<Option<Identity>, Error> {
 /// The kind of probes that an identity says are loaded; `None` if it is none that this version knows.
 pub(crate) fn kind_of(identity: &Identity) -> Option<Kind> {
     u8::try_from(identity.kind).ok().and_then(Kind::from_byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn armings_have_ids_of_their_own() {
+        let id = arming_id([1, 2]);
+        assert_eq!((id.len(), &id), (16, &arming_id([1, 2])));
+        assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_ne!(id, arming_id([2, 1]));
+        assert_ne!(id, arming_id([1, 3]));
+    }
 }

@@ -143,6 +143,13 @@ impl Probes {
         self.identity.name_key
     }
 
+    /// Names this arming: another one counts sequence numbers, folded decisions and generations from 1 again. It follows
+    /// from the key of the hash of names, which is drawn when the probes are armed, and does not give it away.
+    #[must_use]
+    pub fn arming_id(&self) -> String {
+        object::arming_id(self.identity.name_key)
+    }
+
     /// Opens the event ring, where an earlier reader stopped. There must be one reader at a time.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use libtest_mimic::Failed;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn number(value: &Value, field: &str) -> u64 {
     value[field].as_u64().unwrap_or_else(|| panic!("no number {field} in {value}"))
@@ -15,6 +15,8 @@ struct Told {
     numbers: BTreeMap<u64, Vec<(u64, u64)>>,
     /// Ranges of the numbers of folded decisions.
     folded: Vec<(u64, u64)>,
+    /// Boots and armings: each counts from 1.
+    armings: BTreeSet<(String, String)>,
     events: u64,
     late: u64,
     /// By reason: records, and numbers in them.
@@ -26,6 +28,10 @@ impl Told {
         let mut told = Self::default();
         for record in records {
             let kind = record["type"].as_str().unwrap_or_default();
+            if matches!(kind, "block" | "gap" | "summary") {
+                let word = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
+                told.armings.insert((word("boot_id"), word("arming_id")));
+            }
             let range = || (number(record, "first"), number(record, "last"));
             match kind {
                 "block" => {
@@ -69,6 +75,9 @@ fn cover(what: &str, ranges: &mut [(u64, u64)]) -> Result<(u64, u64), Failed> {
 /// Tells what is missing.
 pub fn check_account(records: &[Value], account: &Value) -> Result<String, Failed> {
     let mut told = Told::of(records);
+    if told.armings.len() > 1 {
+        return Err(format!("records of several armings: {:?}", told.armings).into());
+    }
     let mut text = String::new();
     for cpu in account["cpus"].as_array().expect("CPUs") {
         let (name, sequence) = (number(cpu, "cpu"), number(cpu, "sequence"));

@@ -3,6 +3,7 @@
 use super::state::Schedule;
 use crate::tree::Daemon;
 use aegis_probes::NoticeRing;
+use crossbeam_channel::{Sender, bounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io;
@@ -25,36 +26,44 @@ const POLL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct PathWatcher {
     thread: Option<JoinHandle<()>>,
+    /// The thread waits for the daemon; if this is closed, it ends.
+    go: Option<Sender<Arc<Daemon>>>,
     stop: Arc<AtomicBool>,
 }
 
-/// Starts watching.
+/// Makes a watcher that begins when it gets the daemon. Changes from now on count.
 ///
 /// # Errors
 /// If no thread can be started, or the mounts cannot be read.
-pub fn spawn(notices: NoticeRing, daemon: Arc<Daemon>) -> io::Result<PathWatcher> {
+pub fn spawn(notices: NoticeRing) -> io::Result<PathWatcher> {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
-    let mut work = Work {
-        notices,
-        mounts: File::open(MOUNTS)?,
-        daemon,
-        schedule: Schedule::default(),
-        began: Instant::now(),
-        generation: 0,
-        polled: Duration::ZERO,
-    };
+    let mounts = File::open(MOUNTS)?;
+    let (go, begin) = bounded(1);
     let thread = std::thread::Builder::new().name("path_watcher".to_owned()).spawn(move || {
+        let Ok(daemon) = begin.recv() else { return };
+        let (schedule, began) = (Schedule::default(), Instant::now());
+        let mut work =
+            Work { notices, mounts, daemon, schedule, began, generation: 0, polled: Duration::ZERO };
         while !stopped.load(Ordering::Acquire) {
             work.wait();
             work.look_if_due();
         }
     })?;
-    Ok(PathWatcher { thread: Some(thread), stop })
+    Ok(PathWatcher { thread: Some(thread), go: Some(go), stop })
+}
+
+impl PathWatcher {
+    /// Lets it watch for this daemon.
+    pub fn begin(&mut self, daemon: &Arc<Daemon>) {
+        // It waits for this, once; that it is gone is told when it is dropped.
+        let _ = self.go.as_ref().map(|go| go.try_send(Arc::clone(daemon)));
+    }
 }
 
 impl Drop for PathWatcher {
     fn drop(&mut self) {
+        self.go = None;
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()

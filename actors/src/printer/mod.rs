@@ -7,5 +7,6 @@
 mod run;
 mod state;
 
-pub use run::{Outbox, Printer, spawn};
+pub(crate) use run::spawn;
+pub use run::{Outbox, Printer};
 pub(crate) use state::{CpuGap, Item, Told};

@@ -2,7 +2,7 @@
 
 use super::state::{CpuGap, Item, Lost, Queue, Told, lose, written};
 use crate::clock::unix_ns;
-use crate::ringbuf_reader::{Summary, gap_record, line};
+use crate::ringbuf_reader::{Numbering, Summary, gap_record, line};
 use aegis_kernel_abi::{Delivered, GapReason, StormKey, Summarised};
 use aegis_probes::Accounts;
 use crossbeam_channel::{Receiver, bounded};
@@ -107,20 +107,19 @@ impl Drop for Printer {
     }
 }
 
-/// Starts writing.
+/// Starts writing. The ledger does not say yet that somebody writes: that is for when there is something to write.
 ///
 /// # Errors
 /// If no thread can be started, or the accounts cannot be read.
-pub fn spawn(accounts: Arc<Accounts>, boot_id: String) -> io::Result<Printer> {
+pub(crate) fn spawn(accounts: Arc<Accounts>, numbering: Numbering) -> io::Result<Printer> {
     let told = accounts.summarised().map_err(io::Error::other)?;
     let outbox = Outbox::new(told.into_iter().collect());
     // After a daemon that was killed, what it did not finish is a line of its own.
     let torn = accounts.ledger().reading != 0;
-    accounts.set_reading(true);
     let books = PinnedBooks { accounts, outbox: outbox.clone() };
     // Not the buffered one of the library: what it takes shall have been written.
     let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let mut press = Press { out, books, boot_id, failed: Lost::new(), torn, complained: false };
+    let mut press = Press { out, books, numbering, failed: Lost::new(), torn, complained: false };
     let (finished, done) = bounded(1);
     let mine = outbox.clone();
     std::thread::Builder::new().name("printer".to_owned()).spawn(move || {
@@ -179,7 +178,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 struct Press<W, B> {
     out: W,
     books: B,
-    boot_id: String,
+    numbering: Numbering,
     /// What could not be written and is to be told of.
     failed: Lost,
     /// The last line is not whole.
@@ -220,7 +219,7 @@ impl<W: Write, B: Books> Press<W, B> {
     }
 
     fn gap(&self, gap: CpuGap) -> Item {
-        let record = gap_record(&self.boot_id, unix_ns(), &gap);
+        let record = gap_record(&self.numbering, unix_ns(), &gap);
         Item { line: line(&record), told: Told::Gap(gap) }
     }
 

@@ -9,7 +9,8 @@ mod run;
 mod state;
 mod storms;
 
-pub use run::{Reader, Received, spawn};
+pub(crate) use run::spawn;
+pub use run::{Reader, Received};
 pub use state::{Journal, Line};
-pub(crate) use state::{gap_record, lifecycle, line, unnumbered_gap};
+pub(crate) use state::{Numbering, gap_record, line, unnumbered_gap};
 pub(crate) use storms::Summary;

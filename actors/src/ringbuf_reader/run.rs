@@ -1,14 +1,15 @@
 //! The thread that reads the ring.
 
 use super::order::{Order, Ordered, Step, WINDOW};
-use super::state::{Journal, Origin, gap_record, malformed};
-use super::storms::{Rest, Suppressed, sweep};
-use crate::clock::{boot_id, boot_offset_ns, unix_ns};
+use super::state::{Journal, Numbering, Origin, gap_record, malformed};
+use super::storms::{Rest, Suppressed, Teller, sweep};
+use crate::clock::{boot_offset_ns, unix_ns};
 use crate::loader::RuleNames;
 use crate::printer::{CpuGap, Item, Outbox, Told};
 use aegis_control_api::Record;
 use aegis_kernel_abi::{Event, GapReason};
 use aegis_probes::{Accounts, Error, EventRing, Malformed};
+use crossbeam_channel::{Sender, bounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::HashSet;
 use std::io;
@@ -33,6 +34,8 @@ pub struct Received {
 #[derive(Debug)]
 pub struct Reader {
     thread: Option<JoinHandle<()>>,
+    /// The thread waits until something comes here; if it is closed, it ends and has taken nothing.
+    go: Option<Sender<()>>,
     stop: Arc<AtomicBool>,
     /// What it has counted so far.
     pub received: Arc<Received>,
@@ -50,23 +53,27 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How long the last reading may take, if events come faster than they are read. What is left stays in the ring.
 const LAST_READING: Duration = Duration::from_millis(500);
 
-/// Starts reading, where the last reader stopped. `outbox` takes the lines for standard output.
+/// Makes a reader that begins, when it is told to, where the last one stopped. The outbox takes the lines for standard
+/// output.
 ///
 /// # Errors
 /// If no thread can be started.
-pub fn spawn(
+pub(crate) fn spawn(
     ring: EventRing,
-    names: RuleNames,
-    journal: Journal,
-    outbox: Outbox,
+    (numbering, names): (Numbering, RuleNames),
+    (journal, outbox): (Journal, Outbox),
     accounts: Arc<Accounts>,
 ) -> io::Result<Reader> {
     let (stop, received) = (Arc::new(AtomicBool::new(false)), Arc::new(Received::default()));
-    let origin = Origin { boot_id: boot_id(), boot_offset_ns: boot_offset_ns(), names };
+    let origin = Origin { numbering, boot_offset_ns: boot_offset_ns(), names };
     let records = Records { origin, journal, outbox, received: Arc::clone(&received) };
     let mut work = Work::new(ring, records, accounts);
     let stopped = Arc::clone(&stop);
+    let (go, begin) = bounded(1);
     let thread = std::thread::Builder::new().name("ringbuf_reader".to_owned()).spawn(move || {
+        if begin.recv().is_err() {
+            return;
+        }
         work.tell_of_crash();
         while !stopped.load(Ordering::Acquire) {
             let emptied = work.drain();
@@ -77,12 +84,19 @@ pub fn spawn(
         }
         work.finish();
     })?;
-    Ok(Reader { thread: Some(thread), stop, received })
+    Ok(Reader { thread: Some(thread), go: Some(go), stop, received })
 }
 
 impl Reader {
-    /// Stops after everything that is in the ring has been read.
+    /// Lets it take what is in the ring.
+    pub fn begin(&mut self) {
+        // It waits for this, once; that it is gone is told when it is stopped.
+        let _ = self.go.as_ref().map(|go| go.try_send(()));
+    }
+
+    /// Stops after everything that is in the ring has been read, if it has begun.
     pub fn stop(&mut self) {
+        self.go = None;
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -129,7 +143,7 @@ impl Records {
     }
 
     fn gap(&self, gap: CpuGap) {
-        self.hand_on(&gap_record(&self.origin.boot_id, unix_ns(), &gap), Told::Gap(gap));
+        self.hand_on(&gap_record(&self.origin.numbering, unix_ns(), &gap), Told::Gap(gap));
     }
 
     fn ordered(&self, cpu: u32, ordered: Ordered<Taken>) {
@@ -169,6 +183,8 @@ struct Work {
     looked: Instant,
     swept: Instant,
     rest: Rest,
+    /// What the journal was told, which goes on where standard output refuses.
+    journal_teller: Teller,
 }
 
 impl Work {
@@ -176,6 +192,7 @@ impl Work {
         let begin = |cpu| accounts.taken(cpu).max(accounts.delivered(cpu).upto);
         let orders = (0..accounts.cpus()).map(|cpu| Order::after(begin(cpu))).collect();
         let now = Instant::now();
+        let journal_teller = Teller::after(records.outbox.told().clone(), accounts.ledger().summarised);
         Self {
             given: vec![0; accounts.cpus() as usize],
             suppressed: 0,
@@ -189,6 +206,7 @@ impl Work {
             looked: now,
             swept: now,
             rest: Rest::default(),
+            journal_teller,
         }
     }
 
@@ -312,11 +330,17 @@ impl Work {
         look(&self.accounts, &mut self.given, &mut self.suppressed)?;
         if self.suppressed <= before {
             self.rest = Rest::default();
+        }
+        if self.suppressed <= before.min(self.journal_teller.upto()) {
             return Ok(());
         }
         let earlier = self.suppressed;
         let storms = self.accounts.storms()?;
         look(&self.accounts, &mut self.given, &mut self.suppressed)?;
+        let suppressed = Suppressed { earlier, later: self.suppressed };
+        for summary in self.journal_teller.tell(&storms, suppressed) {
+            self.records.journal.push(&self.records.origin.summary(&summary));
+        }
         let (summaries, rest) = {
             let mut told = self.records.outbox.told();
             let living: HashSet<_> = storms.iter().map(|(key, _)| *key).collect();
@@ -325,17 +349,15 @@ impl Work {
                 told.remove(&key);
                 self.accounts.forget_summarised(&key)?;
             }
-            sweep(&storms, &told, before, Suppressed { earlier, later: self.suppressed }, self.rest)
+            sweep(&storms, &told, before, suppressed, self.rest)
         };
         self.rest = rest;
         for summary in &summaries {
-            let record = self.records.origin.summary(summary);
-            let line = super::state::line(&record);
+            let line = super::state::line(&self.records.origin.summary(summary));
             // Without room the rest of them is made again.
             if !self.records.outbox.push(Item { line, told: Told::Summary(*summary) }) {
                 break;
             }
-            self.records.journal.push(&record);
         }
         Ok(())
     }

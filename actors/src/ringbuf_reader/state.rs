@@ -1,6 +1,7 @@
 //! Records out of events, and the journal that keeps the newest of them. Pure but for the journal's lock.
 
 use super::storms::Summary;
+use crate::clock::unix_ns;
 use crate::loader::RuleNames;
 use crate::printer::CpuGap;
 use aegis_control_api::{
@@ -11,10 +12,17 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
+/// Where numbers of events count from 1: another arming, or another boot, gives them out again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Numbering {
+    pub(crate) boot_id: String,
+    pub(crate) arming_id: String,
+}
+
 /// What all records of one daemon share.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
-    pub(crate) boot_id: String,
+    pub(crate) numbering: Numbering,
     /// Nanoseconds since 1970 at the start of `CLOCK_BOOTTIME`.
     pub(crate) boot_offset_ns: u64,
     pub(crate) names: RuleNames,
@@ -26,7 +34,8 @@ impl Origin {
         let rule_number = Some(event.rule).filter(|rule| *rule != RULE_NONE);
         Record::Block(Box::new(BlockRecord {
             version: API_VERSION,
-            boot_id: self.boot_id.clone(),
+            boot_id: self.numbering.boot_id.clone(),
+            arming_id: self.numbering.arming_id.clone(),
             cpu: event.cpu,
             sequence: event.sequence,
             late,
@@ -66,7 +75,8 @@ impl Origin {
     pub(crate) fn summary(&self, summary: &Summary) -> Record {
         Record::Summary(Box::new(SummaryRecord {
             version: API_VERSION,
-            boot_id: self.boot_id.clone(),
+            boot_id: self.numbering.boot_id.clone(),
+            arming_id: self.numbering.arming_id.clone(),
             first: summary.first,
             last: summary.last,
             count: summary.last.saturating_sub(summary.first).saturating_add(1),
@@ -105,13 +115,14 @@ fn words(operations: u32) -> Vec<String> {
 }
 
 /// The record of numbers that are not delivered.
-pub(crate) fn gap_record(boot_id: &str, time_ns: u64, gap: &CpuGap) -> Record {
+pub(crate) fn gap_record(numbering: &Numbering, time_ns: u64, gap: &CpuGap) -> Record {
     Record::Gap(GapRecord {
         version: API_VERSION,
         time_ns,
         reason: gap.reason().word().to_owned(),
         count: gap.last.saturating_sub(gap.first).saturating_add(1),
-        boot_id: Some(boot_id.to_owned()),
+        boot_id: Some(numbering.boot_id.clone()),
+        arming_id: Some(numbering.arming_id.clone()),
         cpu: Some(gap.cpu),
         first: Some(gap.first),
         last: Some(gap.last),
@@ -127,6 +138,7 @@ pub(crate) fn unnumbered_gap(time_ns: u64, reason: &str, count: u64) -> Record {
         reason,
         count,
         boot_id: None,
+        arming_id: None,
         cpu: None,
         first: None,
         last: None,
@@ -148,12 +160,6 @@ fn path(event: &Event) -> String {
     if path.is_empty() { "/".to_owned() } else { path }
 }
 
-/// A record of what the agent did.
-pub(crate) fn lifecycle(time_ns: u64, what: &str, generation: u32, detail: &str) -> Record {
-    let (what, detail) = (what.to_owned(), detail.to_owned());
-    Record::Lifecycle(LifecycleRecord { version: API_VERSION, time_ns, what, generation, detail })
-}
-
 /// A record as it is written: one line of JSON, without the end of the line.
 pub type Line = Arc<str>;
 
@@ -171,6 +177,7 @@ const KEPT: usize = 16_384;
 pub struct Journal {
     lines: Arc<Mutex<Lines>>,
     last: watch::Sender<u64>,
+    arming_id: Arc<str>,
 }
 
 #[derive(Debug, Default)]
@@ -182,11 +189,29 @@ struct Lines {
 impl Default for Journal {
     fn default() -> Self {
         let lines = Lines { first: 1, kept: VecDeque::new() };
-        Self { lines: Arc::new(Mutex::new(lines)), last: watch::Sender::new(0) }
+        Self { lines: Arc::new(Mutex::new(lines)), last: watch::Sender::new(0), arming_id: "".into() }
     }
 }
 
 impl Journal {
+    /// One for the records of an arming.
+    #[must_use]
+    pub fn of(arming_id: &str) -> Self {
+        Self { arming_id: arming_id.into(), ..Self::default() }
+    }
+
+    /// Adds a record of what the agent did.
+    pub(crate) fn did(&self, what: &str, generation: u32, detail: &str) {
+        self.push(&Record::Lifecycle(LifecycleRecord {
+            version: API_VERSION,
+            time_ns: unix_ns(),
+            arming_id: self.arming_id.to_string(),
+            what: what.to_owned(),
+            generation,
+            detail: detail.to_owned(),
+        }));
+    }
+
     /// Adds a record and wakes those who follow.
     pub fn push(&self, record: &Record) -> Line {
         let line = line(record);
@@ -228,7 +253,7 @@ mod tests {
 
     fn pushed(count: u64) -> Journal {
         let journal = Journal::default();
-        (0..count).for_each(|number| drop(journal.push(&lifecycle(number, "test", 0, ""))));
+        (0..count).for_each(|number| drop(journal.push(&unnumbered_gap(number, "test", 1))));
         journal
     }
 
@@ -240,6 +265,21 @@ mod tests {
         let (lines, gone, last) = journal.after(last, 10);
         assert_eq!((lines.len(), gone, last), (2, 0, 5));
         assert_eq!(journal.after(last, 10), (Vec::new(), 0, 5));
+    }
+
+    #[test]
+    fn records_name_their_arming() {
+        let journal = Journal::of("0123");
+        journal.did("armed", 0, "");
+        let gap = CpuGap::new(1, 5, 9, GapReason::Dropped);
+        journal.push(&gap_record(
+            &Numbering { boot_id: "b".to_owned(), arming_id: "0123".to_owned() },
+            7,
+            &gap,
+        ));
+        let (lines, ..) = journal.after(0, 9);
+        assert_eq!(lines.len(), 2);
+        assert!(lines.iter().all(|line| line.contains("\"arming_id\":\"0123\"")), "{lines:?}");
     }
 
     #[test]

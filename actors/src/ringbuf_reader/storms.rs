@@ -6,7 +6,7 @@
 //! displaced from it leaves numbers that belong to none.
 
 use aegis_kernel_abi::{Storm, StormKey, Summarised};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What one summary tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,40 @@ pub(crate) fn sweep(
     (summaries, Rest(left - sure))
 }
 
+/// Tells a reader that never refuses: each number once. As long as standard output takes everything, too, both are told
+/// the same; after it refused, its summaries may have other limits.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    told: HashMap<StormKey, Summarised>,
+    upto: u64,
+    rest: Rest,
+}
+
+impl Teller {
+    /// Goes on after what was told.
+    pub(crate) fn after(told: HashMap<StormKey, Summarised>, upto: u64) -> Self {
+        Self { told, upto, rest: Rest::default() }
+    }
+
+    /// The last number that was told.
+    pub(crate) fn upto(&self) -> u64 {
+        self.upto
+    }
+
+    /// The next summaries; they count as told.
+    pub(crate) fn tell(&mut self, storms: &[(StormKey, Storm)], suppressed: Suppressed) -> Vec<Summary> {
+        let living: HashSet<_> = storms.iter().map(|(key, _)| *key).collect();
+        self.told.retain(|key, _| living.contains(key));
+        let (summaries, rest) = sweep(storms, &self.told, self.upto, suppressed, self.rest);
+        self.rest = rest;
+        for summary in &summaries {
+            self.told.extend(summary.storm);
+            self.upto = summary.last;
+        }
+        summaries
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +150,22 @@ mod tests {
         let told = HashMap::from([(key(1), Summarised { since: 5, count: 10, last: 15 })]);
         let (summaries, _) = sweep(&[(key(1), storm(50, 4))], &told, 10, all(14), Rest::default());
         assert_eq!((summaries[0].first, summaries[0].last, summaries[0].from_ns), (11, 14, 50));
+    }
+
+    #[test]
+    fn the_journal_is_told_once_whatever_standard_output_takes() {
+        let mut journal = Teller::after(HashMap::new(), 0);
+        let range = |told: Vec<Summary>| told.iter().map(|told| (told.first, told.last)).collect::<Vec<_>>();
+        let storms = [(key(1), storm(5, 10)), (key(2), storm(5, 3))];
+        assert_eq!(range(journal.tell(&storms, all(13))), [(1, 10), (11, 13)]);
+        // Standard output took nothing of it: its next sweep makes the same again, the journal's makes none.
+        let (again, _) = sweep(&storms, &HashMap::new(), 0, all(13), Rest::default());
+        assert_eq!(again.len(), 2);
+        (0..3).for_each(|_| assert_eq!(journal.tell(&storms, all(13)), []));
+        // What grew is told of the storm that grew.
+        let told = journal.tell(&[(key(1), storm(5, 15)), (key(2), storm(5, 3))], all(18));
+        assert_eq!(told[0].storm.map(|(key, _)| key), Some(key(1)));
+        assert_eq!((range(told), journal.upto()), (vec![(14, 18)], 18));
     }
 
     #[test]

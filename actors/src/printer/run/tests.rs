@@ -57,7 +57,7 @@ fn press(takes: Vec<usize>) -> Press<Stubborn, Memory> {
     Press {
         out,
         books: Memory::default(),
-        boot_id: "boot".to_owned(),
+        numbering: Numbering::default(),
         failed: Lost::new(),
         torn: false,
         complained: true,
