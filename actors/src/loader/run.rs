@@ -228,21 +228,21 @@ impl Loader {
         for class in classes(Operations::from_bits_retain(wanted.operations)) {
             self.probes.attach(class).map_err(step("attach the probes"))?;
         }
-        let in_force = InForce { plan: Arc::clone(&plan), pending, paths: host.paths };
+        let ids = || plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect();
         if let Some(info) = self.already_in_force(&wanted)? {
             if !is_quick {
                 self.prove_again(&info)?;
             }
-            self.in_force = Some(in_force);
+            self.in_force = Some(InForce { plan, pending, paths: host.paths });
             return self.reply(generation_status(&info), false);
         }
         let staged = self.probes.generations().stage(tables).map_err(step("stage the new generation"))?;
         let generation = staged.info().generation;
         let proven = self.prove(generation)?;
-        self.names.put(generation, plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect());
+        self.names.put(generation, ids());
         self.probes.generations().flip(&staged);
         self.proven = proven;
-        self.in_force = Some(in_force);
+        self.in_force = Some(InForce { plan, pending, paths: host.paths });
         self.reply(generation_status(staged.info()), true)
     }
 
