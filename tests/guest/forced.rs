@@ -7,6 +7,7 @@ use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::{Loader, LoaderSettings};
 use aegis_policy::{Plan, Source, compile};
 use aegis_tests::check::expect;
+use aegis_tests::long;
 use aegis_tests::outcome::{Outcome, of_command};
 use libtest_mimic::{Failed, Trial};
 use std::fs;
@@ -102,10 +103,12 @@ fn check_forced(number: u32) -> Result<(), Failed> {
     expect("another name", other, if meets { Outcome::Denied } else { Outcome::Allowed })?;
     expect("counted again", armed.undecidable() > before, meets)?;
     drop(armed);
-    let armed = Armed::with(number, "observe");
-    let before = armed.undecidable();
-    expect("only observed", make("made"), Outcome::Allowed)?;
-    expect("counted all the same", armed.undecidable() > before, true)?;
-    drop(armed);
+    // Loading takes long in an emulated machine; on the host all of them are observed, too.
+    if number == 1 || long() {
+        let armed = Armed::with(number, "observe");
+        let before = armed.undecidable();
+        expect("only observed", make("made"), Outcome::Allowed)?;
+        expect("counted all the same", armed.undecidable() > before, true)?;
+    }
     expect("after detach", make("after"), Outcome::Allowed)
 }
