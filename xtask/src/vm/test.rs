@@ -57,9 +57,10 @@ struct Place {
 }
 
 /// Of the command and the daemon, the same on every kernel; and one that takes minutes.
-const SEEN_ON_6_12: &[&str] = &["verbs::", "policies::wrong", "accounts::displaced"];
+const SEEN_ON_6_12: &[&str] = &["verbs::", "policies::wrong", "large::", "accounts::displaced"];
 /// Where preemption plays no part.
 const NO_RACE: &[&str] = &[
+    "daemon::",
     "names::",
     "forced::",
     "holders::",
