@@ -4,11 +4,16 @@
 //! when, and does nothing itself.
 #![forbid(unsafe_code)]
 
+mod driver;
 mod exit;
 mod spec;
 mod tree;
 mod validate;
 
+pub use driver::{
+    BoxError, Busy, Child, ChildRef, Driver, Handle, HandleError, Io, Life, Limits, Options, Outcome,
+    Process, Pulse, SendError, Status, Supervised, Work,
+};
 pub use exit::{Cause, Exit};
 pub use spec::{
     AutoShutdown, Backoff, ChildSpec, Excess, Intensity, Kind, Restart, Shutdown, Strategy, SupervisorSpec,

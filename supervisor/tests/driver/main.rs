@@ -1,0 +1,7 @@
+//! The driver with real threads and processes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod actors;
+mod calls;
+mod processes;
+mod scene;
