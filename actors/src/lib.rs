@@ -5,13 +5,19 @@
 //! asked of it, `state.rs` is its pure core, `run.rs` its shell.
 #![forbid(unsafe_code)]
 
-pub mod control;
 pub mod host;
 pub mod loader;
 pub mod local;
-pub mod path_watcher;
-pub mod printer;
-pub mod ringbuf_reader;
 pub mod tree;
 
+mod boot;
 mod clock;
+mod control;
+mod guardian;
+mod health;
+mod looped;
+mod policy_watcher;
+mod ringbuf_reader;
+mod router;
+mod sink;
+mod spool;

@@ -1,20 +1,25 @@
-//! The whole daemon on one screen: the loader puts the policy in force, the reader delivers what the kernel
-//! decides, the control socket answers. Ending it changes no verdict; only `detach` does.
+//! The whole daemon on one screen: who there is, who is started before whom, and who goes with whom. Ending it changes no
+//! verdict; only `detach` does.
 
-use crate::clock::boot_id;
-use crate::control::{Control, serve};
-use crate::loader::{LoadError, Loader, LoaderSettings};
-use crate::local::{Policies, PolicyError};
-use crate::path_watcher::{self, PathWatcher};
-use crate::printer::{self, Printer};
-use crate::ringbuf_reader::{self, Journal, Numbering, Reader, Received};
+use crate::boot::Boot;
+use crate::control::{ControlChild, Socket};
+use crate::guardian::{self, Fate, Signals};
+use crate::health::HealthChild;
+use crate::loader::{LoadError, Loader, LoaderChild, LoaderRef, LoaderSettings};
+use crate::local::PolicyError;
+use crate::policy_watcher::WatcherChild;
+use crate::ringbuf_reader::ReaderChild;
+use crate::router::RouterChild;
+use crate::sink::StdoutChild;
+use crate::spool::{Journal, SpoolChild};
 use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport, PolicySource, Posture, UnseenRule};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use aegis_supervisor::{
+    Backoff, Child, ChildRef, ChildSpec, Driver, Excess, Exit, Limits, Options, Outcome, Shutdown, Strategy,
+    SupervisorSpec, Work,
+};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
 
 /// What the command line chooses.
 #[derive(Debug, Clone)]
@@ -48,6 +53,28 @@ pub enum RunError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// A part of it hung, and could not be ended: only a new process helps.
+    #[error("{part} hangs and cannot be ended; what is armed goes on deciding: start the daemon again")]
+    Hung {
+        /// Which part.
+        part: String,
+    },
+    /// It ended by itself.
+    #[error("the daemon {0}; what is armed goes on deciding: start it again")]
+    Ended(String),
+}
+
+impl RunError {
+    /// The error with all of its causes.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        match self {
+            Self::Load(error) => error.whole(),
+            Self::Policy(error) => error.whole(),
+            Self::Own { source, .. } => format!("{self}: {source}"),
+            Self::Hung { .. } | Self::Ended(_) => self.to_string(),
+        }
+    }
 }
 
 impl From<PolicyError> for RunError {
@@ -59,190 +86,124 @@ impl From<PolicyError> for RunError {
     }
 }
 
-/// What the parts of the daemon share.
-pub struct Daemon {
-    loader: Mutex<Loader>,
-    policies: Mutex<Policies>,
-    /// Where its pins are.
-    pub(crate) root: String,
-    /// The newest records.
-    pub journal: Journal,
-    /// Counts of the reader.
-    pub received: Arc<Received>,
-    end: Notify,
+/// Arming can wait for the kernel's verifier, in an emulated machine for a minute; a policy can be large.
+const LONG_START: Limits =
+    Limits { start: Duration::from_secs(600), heartbeat: Some(Duration::from_secs(20)) };
+/// The others do nothing that takes long.
+const LIMITS: Limits = Limits { start: Duration::from_secs(60), heartbeat: Some(Duration::from_secs(20)) };
+/// What a part may need for what it has in its hands: the writer of standard output most, if its reader is slow.
+const LAST_WORK: Shutdown = Shutdown::Within(Duration::from_secs(2));
+/// Restarts that fail at once wait a little, so that they do not use up what may be borne in a moment.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(50), limit: Duration::from_secs(5), jitter: 20 };
+/// A part of the daemon may fail this often within a minute before those around it are started anew with it, and in the
+/// end the process.
+const RESTARTS: u32 = 10;
+const PERIOD: Duration = Duration::from_secs(60);
+/// How often a sink that fails again and again is tried.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// The tree. Each part may use those above it. A part that is started again takes those below it with it, but for sinks,
+/// which have nothing to do with each other or with anybody else. Sinks start before what hands on to them, so that they
+/// are stopped after it and still write what comes last.
+fn tree(settings: &RunSettings, socket: Socket, boot: &Arc<Boot>) -> SupervisorSpec<Work> {
+    let (loader, spool) = (LoaderRef::default(), ChildRef::default());
+    let boot = || Arc::clone(boot);
+    let (loader_of, spool_of) = (|| loader.clone(), || spool.clone());
+    let loader_child = LoaderChild {
+        settings: settings.loader.clone(),
+        state_directory: settings.state_directory.clone(),
+        events_per_second: settings.events_per_second,
+        boot: boot(),
+    };
+    let spool_child = SpoolChild { loader: loader_of(), boot: boot() };
+    let watcher =
+        WatcherChild { loader: loader_of(), spool: spool_of(), boot: boot(), holders: settings.holders };
+    let mut sinks = group(Strategy::Dynamic).child(part(
+        "stdout",
+        StdoutChild { loader: loader_of(), spool: spool_of() },
+        LIMITS,
+    ));
+    sinks.excess = Excess::Degrade { retry: RETRY };
+    let pipeline = group(Strategy::RestForOne)
+        .child(part("router", RouterChild { loader: loader_of(), spool: spool_of() }, LIMITS))
+        .child(part("ringbuf_reader", ReaderChild { loader: loader_of(), spool: spool_of() }, LIMITS));
+    let control =
+        ControlChild { socket: Arc::new(socket), loader: loader_of(), spool: spool_of(), boot: boot() };
+    let health = HealthChild { loader: loader_of(), spool: spool_of(), boot: boot() };
+    group(Strategy::RestForOne)
+        .child(actor("loader", loader_child, &loader.0, LONG_START))
+        .child(actor("spool", spool_child, &spool, LIMITS))
+        .child(part("policy_watcher", watcher, LONG_START))
+        .child(ChildSpec::supervisor("sinks", sinks))
+        .child(ChildSpec::supervisor("pipeline", pipeline))
+        .child(part("control", control, LIMITS))
+        .child(part("health", health, LIMITS))
 }
 
-impl Daemon {
-    /// The loader, for one change at a time. A panic in an earlier change left the kernel as it was before or
-    /// after its flip, both of which are whole, so its lock is taken over.
-    pub(crate) fn loader(&self) -> MutexGuard<'_, Loader> {
-        self.loader.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Resolves the paths of the policy in force again. What cannot be resolved leaves the generation in force.
-    pub(crate) fn resolve_again(&self) {
-        // Bound, so that the loader is free before anything is logged.
-        let resolved = self.loader().resolve_again();
-        match resolved {
-            Ok(Some(reply)) if reply.changed => {
-                tracing::info!(
-                    generation = reply.generation.generation,
-                    "names got other files: resolved again"
-                );
-                self.journal.did("resolved", reply.generation.generation, "");
-                let holders = self.loader().holders(HolderAction::Report);
-                warn_of_holders(&holders);
-            }
-            Ok(Some(_)) => {}
-            Ok(None) => tracing::warn!(
-                "names with rules on them got other files, and the policy was put in force by an earlier daemon: \
-                 apply it again, so that the files are covered under other names, too"
-            ),
-            Err(error) => {
-                let error = error.whole();
-                tracing::error!(
-                    error,
-                    "names got other files and cannot be resolved; what was in force stays"
-                );
-                let generation = self.loader().active_generation();
-                self.journal.did("unresolved", generation, &error);
-            }
-        }
-    }
-
-    /// The policy in force, as text. Whoever changes it has the loader before.
-    pub(crate) fn policies(&self) -> MutexGuard<'_, Policies> {
-        self.policies.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Records that everything was taken down, and ends the daemon.
-    pub(crate) fn detached(&self, reason: &str) {
-        tracing::warn!(reason, "detached: nothing is enforced any more");
-        self.journal.did("detached", 0, reason);
-        self.end.notify_one();
-    }
+fn group(strategy: Strategy) -> SupervisorSpec<Work> {
+    SupervisorSpec::new(strategy).intensity(RESTARTS, PERIOD)
 }
 
-/// How long the end of the daemon waits for the printer's last lines.
-const LAST_LINES: Duration = Duration::from_secs(1);
+fn actor<C: Child>(name: &str, child: C, way: &ChildRef<C::Actor>, limits: Limits) -> ChildSpec<Work> {
+    ChildSpec::worker(name, Work::actor(child, way, limits)).shutdown(LAST_WORK).backoff(BACKOFF)
+}
+
+/// One to which nobody sends anything.
+fn part<C: Child>(name: &str, child: C, limits: Limits) -> ChildSpec<Work> {
+    actor(name, child, &ChildRef::default(), limits)
+}
 
 /// Runs the daemon until a signal or `detach` ends it. `sources` are put in force first, if there are any.
 ///
 /// # Errors
 /// If the probes cannot be armed, the policy cannot be put in force, or the socket cannot be made. If nothing
-/// was armed before, nothing is left armed.
-pub fn run(settings: RunSettings, sources: Option<Vec<PolicySource>>) -> Result<(), RunError> {
+/// was armed before, nothing is left armed. Later, if a part of it hangs, or fails too often.
+pub fn run(settings: &RunSettings, sources: Option<Vec<PolicySource>>) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(own("start"))?;
-    // Before anything is armed: a signal that comes meanwhile is answered once the daemon is ready.
-    let signals = runtime.block_on(Signals::catch()).map_err(own("catch signals"))?;
-    let mut loader = Loader::open(settings.loader)?;
-    let accounts = loader.probes().accounts();
-    accounts.set_events_per_second(settings.events_per_second);
-    let journal = Journal::of(&loader.probes().arming_id());
-    announce(&loader, &journal);
-    let mut policies = Policies::new(settings.state_directory);
-    let sources = (sources, settings.holders);
-    let prepared = prepare(&mut loader, &journal, &settings.socket, &runtime, (&mut policies, sources));
-    let Prepared { mut control, mut reader, printer, mut watcher } =
-        prepared.inspect_err(|_| loader.give_up())?;
-    accounts.set_reading(true);
-    reader.begin();
-    let received = Arc::clone(&reader.received);
-    let root = loader.root();
-    let (loader, policies) = (Mutex::new(loader), Mutex::new(policies));
-    let daemon = Arc::new(Daemon { loader, policies, root, journal, received, end: Notify::new() });
-    watcher.begin(&daemon);
-    daemon.loader().be_strict();
-    tracing::info!(socket = %settings.socket.display(), "ready");
-    runtime.block_on(answer(&mut control, signals, &daemon)).map_err(own("answer on the control socket"))?;
-    drop(watcher);
-    reader.stop();
-    if printer.end(LAST_LINES) {
-        accounts.set_reading(false);
-    } else {
-        tracing::warn!(
-            "standard output did not take all records; the next daemon tells which are missing there"
-        );
-    }
-    tracing::info!("ended; what is armed goes on deciding");
-    Ok(())
+    // Before anything is armed: a signal that comes meanwhile is answered by an orderly end.
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::catch().map_err(own("catch signals"))?
+    };
+    let socket = Socket::bind(&settings.socket).map_err(own("make the control socket"))?;
+    let boot = Arc::new(Boot::new(sources));
+    let observed = Arc::clone(&boot);
+    let seed = crate::clock::unix_ns();
+    let observer = Box::new(move |report: &aegis_supervisor::Report| observed.observe(report));
+    let options = Options { seed, observer, ..Options::default() };
+    let root = tree(settings, socket, &boot);
+    let (driver, handle) = Driver::new(root, options).map_err(|wrong| {
+        let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        RunError::Ended(format!("is made wrongly: {}", wrong.join("; ")))
+    })?;
+    boot.set_handle(handle.clone());
+    let supervision = std::thread::Builder::new().name("supervision".to_owned());
+    let thread = supervision.spawn(move || driver.run()).map_err(own("start the supervision"))?;
+    let fate = runtime.block_on(guardian::watch(signals, &handle, thread, &boot));
+    judge(fate.map_err(own("run the supervision"))?, &boot)
 }
 
 fn own(operation: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
     move |source| RunError::Own { operation, source }
 }
 
-/// What is ready to begin once the policy is in force.
-struct Prepared {
-    control: Control,
-    reader: Reader,
-    printer: Printer,
-    watcher: PathWatcher,
-}
-
-/// Everything that can fail before the daemon answers, the policy last. Until it is in force nothing is taken from the
-/// event ring: a start that fails leaves to the next daemon what waits there.
-fn prepare(
-    loader: &mut Loader,
-    journal: &Journal,
-    socket: &Path,
-    runtime: &Runtime,
-    (policies, (sources, action)): (&mut Policies, (Option<Vec<PolicySource>>, HolderAction)),
-) -> Result<Prepared, RunError> {
-    let control = {
-        let _entered = runtime.enter();
-        Control::bind(socket).map_err(own("make the control socket"))?
-    };
-    let ring = loader
-        .probes()
-        .events()
-        .map_err(|source| LoadError::Kernel { step: "open the event ring", source })?;
-    let notices =
-        loader.probes().notices().map_err(|source| LoadError::Kernel { step: "open notices", source })?;
-    let watcher = path_watcher::spawn(notices).map_err(own("watch paths"))?;
-    let accounts = loader.probes().accounts();
-    let numbering = Numbering { boot_id: boot_id(), arming_id: loader.probes().arming_id() };
-    let printer =
-        printer::spawn(Arc::clone(&accounts), numbering.clone()).map_err(own("start the printer"))?;
-    let out = (journal.clone(), printer.outbox.clone());
-    let reader = ringbuf_reader::spawn(ring, (numbering, loader.names()), out, accounts)
-        .map_err(own("start the reader of the event ring"))?;
-    let applied = match sources {
-        Some(sources) => Some(policies.apply(loader, sources)?),
-        None => policies.take_over(loader)?,
-    };
-    if let Some(reply) = applied {
-        record_applied(journal, &ApplyReply { holders: loader.holders(action), ..reply });
-    }
-    Ok(Prepared { control, reader, printer, watcher })
-}
-
-/// The signals that end the daemon.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    async fn catch() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-}
-
-async fn answer(control: &mut Control, mut signals: Signals, daemon: &Arc<Daemon>) -> std::io::Result<()> {
-    tokio::select! {
-        served = serve(control, Arc::clone(daemon)) => served,
-        _ = signals.terminate.recv() => Ok(()),
-        _ = signals.interrupt.recv() => Ok(()),
-        () = daemon.end.notified() => {
-            // The reply to `detach` is still on its way.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+fn judge(fate: Fate, boot: &Boot) -> Result<(), RunError> {
+    match fate {
+        Fate::Ended(Outcome::Ended(Exit::Shutdown(aegis_supervisor::Cause::Asked))) => {
+            tracing::info!("ended; what is armed goes on deciding");
             Ok(())
         }
+        Fate::Ended(Outcome::Ended(exit)) => {
+            Err(boot.take_error().unwrap_or_else(|| RunError::Ended(exit.to_string())))
+        }
+        Fate::Ended(Outcome::Stuck { path, .. }) => Err(RunError::Hung { part: path }),
+        Fate::Silent => Err(RunError::Hung { part: "the supervision".to_owned() }),
+        Fate::Panicked => Err(RunError::Ended("panicked in its supervision".to_owned())),
     }
 }
 
-fn announce(loader: &Loader, journal: &Journal) {
+pub(crate) fn announce(loader: &Loader, journal: &Journal) {
     let (what, generation) = (if loader.adopted() { "adopted" } else { "armed" }, loader.active_generation());
     tracing::info!(generation, "probes {what}");
     journal.did(what, generation, "");
@@ -285,7 +246,7 @@ fn warn_that_nothing_is_blocked(journal: &Journal, generation: u32, notice: &str
 /// Holders that are named in the log; all are in the reply.
 const LOGGED_HOLDERS: usize = 5;
 
-fn warn_of_holders(report: &HolderReport) {
+pub(crate) fn warn_of_holders(report: &HolderReport) {
     if let Some(error) = &report.error {
         tracing::error!(error, "who holds what the policy forbids is not fully known");
     }

@@ -21,10 +21,12 @@ pub(crate) enum Exit {
     Refused = 6,
     /// The kernel refuses BPF LSM programs: nothing can be enforced on this host.
     NoLsm = 7,
+    /// A part of the daemon hung and could not be ended. What is armed goes on deciding; the next daemon adopts it.
+    Hung = 8,
 }
 
 impl Exit {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Ok,
         Self::Failed,
         Self::NotPermitted,
@@ -32,6 +34,7 @@ impl Exit {
         Self::Degraded,
         Self::Refused,
         Self::NoLsm,
+        Self::Hung,
     ];
 
     /// The meaning of a code, as another run of this program ended with it.
@@ -48,7 +51,7 @@ impl From<Exit> for ExitCode {
 
 /// What `--help` says about exit codes.
 pub(crate) const HELP: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not permitted, 4 daemon unreachable, \
-5 degraded, 6 policy refused, 7 the kernel refuses BPF LSM programs.";
+5 degraded, 6 policy refused, 7 the kernel refuses BPF LSM programs, 8 a part of the daemon hung.";
 
 /// An error that knows its exit code.
 #[derive(Debug)]

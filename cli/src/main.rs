@@ -47,7 +47,7 @@ enum Verb {
     /// Runs the daemon in the foreground. Ending it does not end enforcement: `detach` does.
     Run(run::RunArgs),
     /// Shows what the kernel is really doing, from the daemon or, without one, from the pins.
-    Status,
+    Status(status::StatusArgs),
     /// Checks whether this host can enforce, and does.
     Health,
     /// Checks and changes the policy in force.
@@ -89,7 +89,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let common = cli.common;
     match cli.verb {
         Verb::Run(args) => run::run(&common, &args),
-        Verb::Status => status::run(&common),
+        Verb::Status(args) => status::run(&common, &args),
         Verb::Health => health::run(&common),
         Verb::Policy(verb) => policy::run(&common, &verb),
         Verb::Block(verb) => block::run(&common, &verb),

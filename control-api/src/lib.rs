@@ -9,6 +9,7 @@ mod holder;
 mod local;
 mod record;
 mod status;
+mod tree;
 
 pub use accounts::{AccountsReply, CpuAccount, GapCount, RuleHits};
 pub use holder::{Holder, HolderAction, HolderReport, Holding, LISTED_HOLDERS};
@@ -17,6 +18,8 @@ pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record, StormRecord, S
 pub use status::{
     ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status, UnseenRule,
 };
+
+pub use tree::{ChildStatus, Gauge, TreeReply};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +34,8 @@ pub const ROOT_HEADER: &str = "aegis-bpffs-root";
 pub mod paths {
     /// GET: [`Status`](crate::Status).
     pub const STATUS: &str = "/v1/status";
+    /// GET: [`TreeReply`](crate::TreeReply).
+    pub const TREE: &str = "/v1/tree";
     /// POST [`ApplyRequest`](crate::ApplyRequest): [`ApplyReply`](crate::ApplyReply).
     pub const APPLY: &str = "/v1/policy/apply";
     /// POST: the empty policy; [`ApplyReply`](crate::ApplyReply).

@@ -1,10 +1,9 @@
 //! The lists of the local policy.
 
-use super::run::{Peer, Refused, Reply, with_policies};
+use super::run::{Daemon, Peer, Refused, Reply, with_policies};
 use super::state::{Access, may};
 use crate::loader::Loader;
 use crate::local::{List, Policies};
-use crate::tree::Daemon;
 use aegis_control_api::{ChangeReply, EntriesReply, EntriesRequest, HolderAction};
 use axum::Json;
 use axum::extract::State;
@@ -47,7 +46,7 @@ async fn list(
     list: List,
 ) -> Reply<EntriesReply> {
     may(Access::Read, uid).map_err(Refused)?;
-    with_policies(daemon, move |policies, _| policies.list(list)).await.map(Json)
+    with_policies(&daemon, move |policies, _| policies.list(list)).await.map(Json)
 }
 
 async fn change(
@@ -57,14 +56,13 @@ async fn change(
     request: EntriesRequest,
 ) -> Reply<ChangeReply> {
     may(Access::Change, uid).map_err(Refused)?;
-    let journal = daemon.journal.clone();
     let change = move |policies: &mut Policies, loader: &mut Loader| {
         let mut reply = policies.change(loader, list, &request)?;
         // After the flip: nothing is opened in between.
         reply.applied.holders = loader.holders(HolderAction::Report);
         Ok(reply)
     };
-    let reply = with_policies(daemon, change).await?;
-    crate::tree::record_applied(&journal, &reply.applied);
+    let reply = with_policies(&daemon, change).await?;
+    crate::tree::record_applied(&daemon.store.journal, &reply.applied);
     Ok(Json(reply))
 }

@@ -4,4 +4,4 @@ mod entries;
 mod run;
 mod state;
 
-pub use run::{Control, serve};
+pub(crate) use run::{ControlChild, Socket};

@@ -1,16 +1,20 @@
 //! The server behind the socket.
 
 use super::entries;
-use super::state::{Access, may, other_root, policy_refusal, refusal};
+use super::state::{Access, child_status, may, other_root, policy_refusal, refusal};
+use crate::boot::Boot;
 use crate::clock::unix_ns;
-use crate::loader::Loader;
+use crate::loader::{Loader, LoaderRef};
 use crate::local::{Policies, PolicyError};
-use crate::ringbuf_reader::{Journal, line, unnumbered_gap};
-use crate::tree::Daemon;
+use crate::looped::Looped;
+use crate::router::unnumbered_gap;
+use crate::spool::{Get, Journal, SpoolActor, Store, line};
 use aegis_control_api::{
     API_VERSION, AccountsReply, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest,
-    HolderAction, Memory, PolicyReply, ROOT_HEADER, Refusal, RefusalKind, Status, paths,
+    HolderAction, Memory, PolicyReply, ROOT_HEADER, Refusal, RefusalKind, Status, TreeReply, paths,
 };
+use aegis_supervisor::{BoxError, Child, ChildRef, Life, SendError};
+use async_trait::async_trait;
 use axum::body::{Body, Bytes};
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::{DefaultBodyLimit, Query, Request, State};
@@ -28,13 +32,69 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::net::UnixListener;
 
-/// The bound socket; removed when dropped.
+/// The bound socket; removed when dropped. It outlives those who answer on it, so that whoever connects while they are
+/// started again only waits.
 #[derive(Debug)]
-pub struct Control {
+pub(crate) struct Socket {
     path: PathBuf,
-    listener: Option<UnixListener>,
+    listener: std::os::unix::net::UnixListener,
+}
+
+/// Makes the server behind the socket.
+pub(crate) struct ControlChild {
+    pub(crate) socket: Arc<Socket>,
+    pub(crate) loader: LoaderRef,
+    pub(crate) spool: ChildRef<SpoolActor>,
+    pub(crate) boot: Arc<Boot>,
+}
+
+#[async_trait(?Send)]
+impl Child for ControlChild {
+    type Actor = Looped;
+
+    async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
+        let store = self.spool.send(Get).await?;
+        let root = self.loader.run(|loader, _| loader.root()).await?;
+        let listener = self.socket.listener.try_clone()?;
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
+        let (loader, boot) = (self.loader.clone(), Arc::clone(&self.boot));
+        let daemon = Arc::new(Daemon { loader, root, store, boot });
+        let asked = life.clone();
+        Ok(Looped::new(life, async move {
+            tokio::select! {
+                served = serve(listener, daemon) => Ok(served?),
+                () = asked.asked() => {
+                    // The reply to `detach` may still be on its way.
+                    tokio::time::sleep(LAST_REPLY).await;
+                    Ok(())
+                }
+            }
+        }))
+    }
+}
+
+/// How long the server goes on when it is to end.
+const LAST_REPLY: Duration = Duration::from_millis(100);
+
+/// What an answer may need.
+pub(super) struct Daemon {
+    pub(super) loader: LoaderRef,
+    /// Where its pins are.
+    root: String,
+    pub(super) store: Arc<Store>,
+    pub(super) boot: Arc<Boot>,
+}
+
+impl From<SendError> for Refused {
+    fn from(error: SendError) -> Self {
+        let message =
+            format!("the loader cannot be asked: {error}; try again, and see `aegisbpf status --tree`");
+        Self(Refusal { kind: RefusalKind::Failed, message })
+    }
 }
 
 /// A policy may be large, but not without bound: 100,000 paths of 4,095 bytes are some 400 MB.
@@ -43,12 +103,12 @@ const BODY_LIMIT: usize = 512 * 1024 * 1024;
 /// Lines that are handed to a reader of events at a time.
 const LINES: usize = 256;
 
-impl Control {
+impl Socket {
     /// Binds the socket. One that a dead daemon left behind is replaced; one that is answered is not.
     ///
     /// # Errors
     /// If the directory or the socket cannot be made, or another daemon answers there.
-    pub fn bind(path: &Path) -> std::io::Result<Self> {
+    pub(crate) fn bind(path: &Path) -> std::io::Result<Self> {
         use std::os::unix::fs::PermissionsExt;
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)?;
@@ -68,16 +128,16 @@ impl Control {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(path)?;
+        let listener = std::os::unix::net::UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
         if let Some(group) = group("aegisbpf") {
             std::os::unix::fs::chown(path, None, Some(group))?;
         }
-        Ok(Self { path: path.to_owned(), listener: Some(listener) })
+        Ok(Self { path: path.to_owned(), listener })
     }
 }
 
-impl Drop for Control {
+impl Drop for Socket {
     fn drop(&mut self) {
         // A socket that stays behind is replaced by the next daemon.
         let _ = std::fs::remove_file(&self.path);
@@ -101,14 +161,11 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     }
 }
 
-/// Answers requests until `daemon` is told to end.
-///
-/// # Errors
-/// If the server cannot run.
-pub async fn serve(control: &mut Control, daemon: Arc<Daemon>) -> std::io::Result<()> {
-    let Some(listener) = control.listener.take() else { return Ok(()) };
+/// Answers requests for good.
+async fn serve(listener: UnixListener, daemon: Arc<Daemon>) -> std::io::Result<()> {
     let router = Router::new()
         .route(paths::STATUS, get(status))
+        .route(paths::TREE, get(tree))
         .route(paths::POLICY, get(policy))
         .route(paths::APPLY, post(apply))
         .route(paths::RESET, post(reset))
@@ -155,18 +212,13 @@ impl IntoResponse for Refused {
 
 pub(super) type Reply<T> = Result<Json<T>, Refused>;
 
-/// Runs work that waits for the kernel where it does not hold up other requests. Changes come one after the
-/// other: the loader is behind a lock.
-async fn with_loader<T, F>(daemon: Arc<Daemon>, work: F) -> Result<T, Refused>
+/// Has the loader do something. Changes come one after the other; meanwhile other requests are answered.
+async fn with_loader<T, F>(daemon: &Daemon, work: F) -> Result<T, Refused>
 where
     T: Send + 'static,
     F: FnOnce(&mut Loader) -> Result<T, Refusal> + Send + 'static,
 {
-    let done = tokio::task::spawn_blocking(move || work(&mut daemon.loader())).await;
-    let panicked = |error: tokio::task::JoinError| {
-        Refused(Refusal { kind: RefusalKind::Failed, message: format!("the loader failed: {error}") })
-    };
-    done.map_err(panicked)?.map_err(Refused)
+    daemon.loader.run(move |loader, _| work(loader)).await?.map_err(Refused)
 }
 
 async fn status(
@@ -174,8 +226,8 @@ async fn status(
     ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
 ) -> Reply<Status> {
     may(Access::Read, uid).map_err(Refused)?;
-    let received = Arc::clone(&daemon.received);
-    let mut status = with_loader(Arc::clone(&daemon), |loader| {
+    let received = &daemon.store.received;
+    let mut status = with_loader(&daemon, |loader| {
         loader.prove_active();
         read_status(loader).map_err(|error| refusal(&error))
     })
@@ -183,6 +235,17 @@ async fn status(
     status.counts.received = Some(received.events.load(Ordering::Relaxed));
     status.counts.malformed = Some(received.malformed.load(Ordering::Relaxed));
     Ok(Json(status))
+}
+
+/// The parts of the daemon, and how they are.
+async fn tree(
+    State(daemon): State<Arc<Daemon>>,
+    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+) -> Reply<TreeReply> {
+    may(Access::Read, uid).map_err(Refused)?;
+    let gone = || Refused(Refusal { kind: RefusalKind::Failed, message: "the daemon is ending".to_owned() });
+    let status = daemon.boot.handle().ok_or_else(gone)?.status().await.map_err(|_| gone())?;
+    Ok(Json(TreeReply { version: API_VERSION, root: child_status(&status) }))
 }
 
 fn read_status(loader: &Loader) -> Result<Status, crate::loader::LoadError> {
@@ -222,7 +285,7 @@ async fn policy(
     ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
 ) -> Reply<PolicyReply> {
     may(Access::Read, uid).map_err(Refused)?;
-    with_loader(daemon, |loader| loader.policy().map_err(|error| refusal(&error))).await.map(Json)
+    with_loader(&daemon, |loader| loader.policy().map_err(|error| refusal(&error))).await.map(Json)
 }
 
 async fn accounts(
@@ -230,8 +293,8 @@ async fn accounts(
     ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
 ) -> Reply<AccountsReply> {
     may(Access::Read, uid).map_err(Refused)?;
-    let malformed = daemon.received.unnumbered.load(Ordering::Relaxed);
-    with_loader(daemon, move |loader| loader.accounts(malformed).map_err(|error| refusal(&error)))
+    let malformed = daemon.store.received.unnumbered.load(Ordering::Relaxed);
+    with_loader(&daemon, move |loader| loader.accounts(malformed).map_err(|error| refusal(&error)))
         .await
         .map(Json)
 }
@@ -243,7 +306,7 @@ async fn apply(
 ) -> Reply<ApplyReply> {
     may(Access::Change, uid).map_err(Refused)?;
     let sources = request.sources;
-    put_in_force(daemon, request.holders, |policies, loader| policies.apply(loader, sources)).await.map(Json)
+    put_in_force(&daemon, request.holders, |policies, loader| policies.apply(loader, sources)).await.map(Json)
 }
 
 async fn reset(
@@ -251,35 +314,31 @@ async fn reset(
     ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
 ) -> Reply<ApplyReply> {
     may(Access::Change, uid).map_err(Refused)?;
-    put_in_force(daemon, HolderAction::Report, Policies::reset).await.map(Json)
+    put_in_force(&daemon, HolderAction::Report, Policies::reset).await.map(Json)
 }
 
-async fn put_in_force<F>(daemon: Arc<Daemon>, action: HolderAction, change: F) -> Result<ApplyReply, Refused>
+async fn put_in_force<F>(daemon: &Daemon, action: HolderAction, change: F) -> Result<ApplyReply, Refused>
 where
     F: FnOnce(&mut Policies, &mut Loader) -> Result<ApplyReply, PolicyError> + Send + 'static,
 {
-    let journal = daemon.journal.clone();
     let change = move |policies: &mut Policies, loader: &mut Loader| {
         let reply = change(policies, loader)?;
         // After the flip: nothing is opened in between.
         Ok(ApplyReply { holders: loader.holders(action), ..reply })
     };
     let reply = with_policies(daemon, change).await?;
-    crate::tree::record_applied(&journal, &reply);
+    crate::tree::record_applied(&daemon.store.journal, &reply);
     Ok(reply)
 }
 
 /// As [`with_loader`], for work on policies.
-pub(super) async fn with_policies<T, F>(daemon: Arc<Daemon>, work: F) -> Result<T, Refused>
+pub(super) async fn with_policies<T, F>(daemon: &Daemon, work: F) -> Result<T, Refused>
 where
     T: Send + 'static,
     F: FnOnce(&mut Policies, &mut Loader) -> Result<T, PolicyError> + Send + 'static,
 {
-    let shared = Arc::clone(&daemon);
-    let work = move |loader: &mut Loader| {
-        work(&mut shared.policies(), loader).map_err(|error| policy_refusal(&error))
-    };
-    with_loader(daemon, work).await
+    let done = daemon.loader.run(move |loader, policies| work(policies, loader)).await?;
+    done.map_err(|error| Refused(policy_refusal(&error)))
 }
 
 async fn detach(
@@ -288,9 +347,10 @@ async fn detach(
     Json(request): Json<DetachRequest>,
 ) -> Reply<DetachReply> {
     may(Access::Change, uid).map_err(Refused)?;
-    let links =
-        with_loader(Arc::clone(&daemon), |loader| loader.detach().map_err(|error| refusal(&error))).await?;
-    daemon.detached(&request.reason);
+    let links = with_loader(&daemon, |loader| loader.detach().map_err(|error| refusal(&error))).await?;
+    tracing::warn!(reason = request.reason, "detached: nothing is enforced any more");
+    daemon.store.journal.did("detached", 0, &request.reason);
+    daemon.boot.handle().into_iter().for_each(aegis_supervisor::Handle::stop);
     Ok(Json(DetachReply { version: API_VERSION, links, undelivered: 0 }))
 }
 
@@ -313,7 +373,7 @@ async fn events(
     if let Err(refusal) = may(Access::Read, uid) {
         return Refused(refusal).into_response();
     }
-    let lines = Lines::new(&daemon.journal, range.after, range.follow);
+    let lines = Lines::new(&daemon.store.journal, range.after, range.follow);
     ([("content-type", "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }
 

@@ -2,7 +2,8 @@
 
 use crate::loader::LoadError;
 use crate::local::PolicyError;
-use aegis_control_api::{Refusal, RefusalKind};
+use aegis_control_api::{ChildStatus, Gauge, Refusal, RefusalKind};
+use aegis_supervisor::Status;
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,27 @@ pub(crate) fn policy_refusal(error: &PolicyError) -> Refusal {
         PolicyError::File { .. } => RefusalKind::Failed,
     };
     Refusal { kind, message: error.whole() }
+}
+
+/// A part of the daemon in the words of the API.
+pub(crate) fn child_status(status: &Status) -> ChildStatus {
+    ChildStatus {
+        path: status.path.clone(),
+        state: status.state.word().to_owned(),
+        incarnation: status.incarnation,
+        restarts: status.restarts,
+        last_exit: status.last_exit.as_ref().map(|exit| exit.word().to_owned()),
+        last_exit_detail: status.last_exit.as_ref().map(ToString::to_string),
+        heartbeat_age_ms: status
+            .silence
+            .map(|silence| u64::try_from(silence.as_millis()).unwrap_or(u64::MAX)),
+        gauges: status
+            .gauges
+            .iter()
+            .map(|(name, value)| Gauge { name: (*name).to_owned(), value: *value })
+            .collect(),
+        children: status.children.iter().map(child_status).collect(),
+    }
 }
 
 #[cfg(test)]

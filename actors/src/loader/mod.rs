@@ -3,6 +3,7 @@
 //! Any failure leaves the generation in force untouched, and says in which step it happened.
 
 mod accounts;
+mod actor;
 mod holders;
 mod pins;
 mod resolve;
@@ -10,6 +11,7 @@ mod run;
 mod state;
 mod walk;
 
+pub(crate) use actor::{LoaderChild, LoaderRef};
 pub use pins::{accounts_from_pins, detach_pins, policy_from_pins, status_from_pins};
 pub use run::{Loader, LoaderSettings, RuleNames, counts, link_status};
 

@@ -86,7 +86,7 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
         events_per_second: args.events_per_second,
         state_directory: args.state_dir.clone(),
     };
-    tree::run(settings, sources).map_err(|error| {
+    tree::run(&settings, sources).map_err(|error| {
         let exit = exit_of(&error);
         let message = format!("{:#}", anyhow::Error::new(error));
         let remedy = if exit == Exit::NoLsm { format!("\n{}", no_lsm_remedy()) } else { String::new() };
@@ -98,6 +98,7 @@ fn exit_of(error: &RunError) -> Exit {
     match error {
         RunError::Load(LoadError::Unresolved(_)) | RunError::Policy(PolicyError::Wrong(_)) => Exit::Refused,
         RunError::Load(error) if error.is_lsm_refused() => Exit::NoLsm,
+        RunError::Hung { .. } => Exit::Hung,
         _ => Exit::Failed,
     }
 }

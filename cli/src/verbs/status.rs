@@ -6,9 +6,21 @@ use crate::exit::{Exit, Failure, is_unreachable};
 use crate::output::{self, Format};
 use aegis_control_api::{Posture, Status, paths};
 use anyhow::Result;
+use clap::Args;
 
-/// Prints the status; exit code 5 if anything that is attached cannot be proven.
-pub(crate) fn run(common: &Common) -> Result<()> {
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Show the parts of the daemon instead, and how often and why each was started again.
+    #[arg(long)]
+    tree: bool,
+}
+
+/// Prints the status; exit code 5 if anything that is attached cannot be proven, or a part of the daemon is not running.
+pub(crate) fn run(common: &Common, args: &StatusArgs) -> Result<()> {
+    if args.tree {
+        return super::tree::run(common);
+    }
     let status = read(common)?;
     match common.output {
         Format::Json => output::json(&status)?,

@@ -1,18 +1,23 @@
-//! The thread that writes to standard output, at its own pace.
+//! The loop that writes to standard output, at its own pace.
 
-use super::state::{CpuGap, Item, Lost, Queue, Told, lose, written};
+use super::state::{CpuGap, Item, Lost, Queue, Told, in_turn, lose, written};
 use crate::clock::unix_ns;
-use crate::ringbuf_reader::{Numbering, Summary, gap_record, line};
+use crate::loader::LoaderRef;
+use crate::looped::Looped;
+use crate::router::{Numbering, Summary, gap_record};
+use crate::spool::{Get, SpoolActor, line};
 use aegis_kernel_abi::{Delivered, GapReason, StormKey, Summarised};
 use aegis_probes::Accounts;
-use crossbeam_channel::{Receiver, bounded};
+use aegis_supervisor::{BoxError, Child, ChildRef, Life};
+use async_trait::async_trait;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// What was told of each storm.
 pub(crate) type ToldStorms = HashMap<StormKey, Summarised>;
@@ -26,13 +31,12 @@ pub(crate) trait Books {
 
 /// Lines on their way to standard output.
 #[derive(Debug, Clone)]
-pub struct Outbox(Arc<Shared>);
+pub(crate) struct Outbox(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     queue: Mutex<Queue>,
-    closed: AtomicBool,
-    more: Condvar,
+    more: Notify,
     told: Mutex<ToldStorms>,
 }
 
@@ -42,9 +46,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Outbox {
-    fn new(told: ToldStorms) -> Self {
-        let (queue, closed) = (Mutex::default(), AtomicBool::new(false));
-        Self(Arc::new(Shared { queue, closed, more: Condvar::new(), told: Mutex::new(told) }))
+    pub(crate) fn new(told: ToldStorms) -> Self {
+        Self(Arc::new(Shared { queue: Mutex::default(), more: Notify::new(), told: Mutex::new(told) }))
     }
 
     /// Adds a line; never waits. False if there is no room.
@@ -64,70 +67,95 @@ impl Outbox {
         locked(&self.0.told)
     }
 
-    fn close(&self) {
-        self.0.closed.store(true, Ordering::Release);
-        // Whoever looked before this waits by now, and is woken.
-        let _queue = locked(&self.0.queue);
-        self.0.more.notify_one();
+    /// For whoever writes from now on.
+    fn begin(&self) {
+        locked(&self.0.queue).begin();
     }
 
-    /// Waits for lines, or until it is closed, or for that time; then everything that is there, and whether it is
-    /// closed.
-    fn take(&self, patience: Duration) -> (Vec<Item>, Lost, bool) {
-        let queue = locked(&self.0.queue);
-        let idle = |queue: &mut Queue| queue.is_empty() && !self.0.closed.load(Ordering::Acquire);
-        let waited = self.0.more.wait_timeout_while(queue, patience, idle);
-        let mut queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-        let (items, lost) = queue.take();
-        (items, lost, self.0.closed.load(Ordering::Acquire))
+    /// How many lines wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        locked(&self.0.queue).len() as u64
     }
-}
 
-/// The running printer.
-#[derive(Debug)]
-pub struct Printer {
-    /// Where lines are put for it.
-    pub outbox: Outbox,
-    done: Receiver<()>,
-}
+    /// Everything that is there.
+    fn take(&self) -> (Vec<Item>, Lost) {
+        locked(&self.0.queue).take()
+    }
 
-impl Printer {
-    /// Ends it once everything is written, and waits for that, but not longer. False if standard output did not take
-    /// everything: what it did not take is told of by the next daemon.
-    #[must_use]
-    pub fn end(self, patience: Duration) -> bool {
-        self.outbox.close();
-        self.done.recv_timeout(patience).is_ok()
+    fn is_empty(&self) -> bool {
+        locked(&self.0.queue).is_empty()
+    }
+
+    /// Waits until there may be something.
+    async fn more(&self) {
+        self.0.more.notified().await;
     }
 }
 
-impl Drop for Printer {
-    fn drop(&mut self) {
-        self.outbox.close();
+/// Makes the writer of standard output.
+pub(crate) struct StdoutChild {
+    pub(crate) loader: LoaderRef,
+    pub(crate) spool: ChildRef<SpoolActor>,
+}
+
+#[async_trait(?Send)]
+impl Child for StdoutChild {
+    type Actor = Looped;
+
+    async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
+        let store = self.spool.send(Get).await?;
+        let accounts = self.loader.run(|loader, _| loader.probes().accounts()).await?;
+        let outbox = store.outbox.clone();
+        outbox.begin();
+        // After one that was killed, what it did not finish is a line of its own.
+        let torn = accounts.ledger().reading != 0;
+        let books = PinnedBooks { accounts: Arc::clone(&accounts), outbox: outbox.clone() };
+        let out = StandardOutput(File::from(io::stdout().as_fd().try_clone_to_owned()?));
+        let numbering = store.numbering.clone();
+        let press = Press { out, books, numbering, failed: Lost::new(), torn, complained: false };
+        accounts.set_reading(true);
+        Ok(Looped::new(life, write(press, outbox, accounts, life.clone())))
     }
 }
 
-/// Starts writing. The ledger does not say yet that somebody writes: that is for when there is something to write.
-///
-/// # Errors
-/// If no thread can be started, or the accounts cannot be read.
-pub(crate) fn spawn(accounts: Arc<Accounts>, numbering: Numbering) -> io::Result<Printer> {
-    let told = accounts.summarised().map_err(io::Error::other)?;
-    let outbox = Outbox::new(told.into_iter().collect());
-    // After a daemon that was killed, what it did not finish is a line of its own.
-    let torn = accounts.ledger().reading != 0;
-    let books = PinnedBooks { accounts, outbox: outbox.clone() };
-    // Not the buffered one of the library: what it takes shall have been written.
-    let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let mut press = Press { out, books, numbering, failed: Lost::new(), torn, complained: false };
-    let (finished, done) = bounded(1);
-    let mine = outbox.clone();
-    std::thread::Builder::new().name("printer".to_owned()).spawn(move || {
-        if press.print_all(&mine) {
-            let _ = finished.send(());
+async fn write(
+    mut press: Press<StandardOutput, PinnedBooks>,
+    outbox: Outbox,
+    accounts: Arc<Accounts>,
+    life: Life,
+) -> Result<(), BoxError> {
+    if press.print_all(&outbox, &life).await {
+        accounts.set_reading(false);
+    } else {
+        tracing::warn!(
+            "standard output did not take all records; the next daemon tells which are missing there"
+        );
+    }
+    Ok(())
+}
+
+/// Standard output, which may be a pipe whose reader is slow. It is not made non-blocking, as others may share it: it is
+/// asked whether it takes something, and given no more at a time than it takes then.
+struct StandardOutput(File);
+
+/// What a pipe takes at once if it takes anything: `PIPE_BUF`.
+const PIECE: usize = 4_096;
+
+impl Write for StandardOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let fd = self.0.as_fd();
+        let mut ready = [PollFd::new(&fd, PollFlags::OUT)];
+        poll(&mut ready, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+        if ready[0].revents().is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
         }
-    })?;
-    Ok(Printer { outbox, done })
+        let piece = bytes.get(..PIECE).unwrap_or(bytes);
+        self.0.write(piece)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The accounts that are pinned.
@@ -165,14 +193,11 @@ impl Books for PinnedBooks {
 /// Lines that are written and accounted for at a time: what a kill in between can make appear twice.
 const AT_ONCE: usize = 64;
 
-/// How long it sleeps when there is nothing to write and nothing to try again.
-const LONG: Duration = Duration::from_secs(3600);
-
 /// How long what could not be written waits for another attempt.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How long a standard output that does not wait by itself is left alone when it takes nothing more.
-const PAUSE: Duration = Duration::from_millis(10);
+/// How long a standard output that takes nothing more is left alone.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Writes and accounts.
 struct Press<W, B> {
@@ -187,30 +212,43 @@ struct Press<W, B> {
 }
 
 impl<W: Write, B: Books> Press<W, B> {
-    /// Prints until the outbox is closed. True if everything was written.
-    fn print_all(&mut self, outbox: &Outbox) -> bool {
+    /// Prints until it is asked to end and nothing is left. True if everything was written.
+    async fn print_all(&mut self, outbox: &Outbox, life: &Life) -> bool {
         loop {
-            let patience = if self.failed.is_empty() { LONG } else { RETRY };
-            let (items, lost, closed) = outbox.take(patience);
-            let summaries = items.iter().filter(|item| matches!(item.told, Told::Summary(_))).count();
-            self.print(items, lost);
-            (0..summaries).for_each(|_| locked(&outbox.0.queue).summary_done());
-            if closed && locked(&outbox.0.queue).is_empty() {
+            self.print_until_empty(outbox).await;
+            if life.is_asked() {
                 return self.failed.is_empty();
+            }
+            tokio::select! {
+                () = outbox.more() => {}
+                () = life.asked() => {}
+                () = tokio::time::sleep(RETRY), if !self.failed.is_empty() => {}
+            }
+        }
+    }
+
+    async fn print_until_empty(&mut self, outbox: &Outbox) {
+        loop {
+            let (items, lost) = outbox.take();
+            let summaries = items.iter().filter(|item| matches!(item.told, Told::Summary(_))).count();
+            self.print(items, lost).await;
+            (0..summaries).for_each(|_| locked(&outbox.0.queue).summary_done());
+            if outbox.is_empty() {
+                return;
             }
         }
     }
 
     /// Prints what failed before, what waits, and what found no room after it; in this order, which is that of the
     /// numbers of each CPU.
-    fn print(&mut self, items: Vec<Item>, lost: Lost) {
+    async fn print(&mut self, items: Vec<Item>, lost: Lost) {
         let failed = std::mem::take(&mut self.failed);
         let before: Vec<Item> = failed.into_values().map(|gap| self.gap(gap)).collect();
         let after: Vec<Item> = lost.into_values().map(|gap| self.gap(gap)).collect();
-        let all: Vec<Item> = before.into_iter().chain(items).chain(after).collect();
+        let all = self.in_turn(before.into_iter().chain(items).chain(after));
         for some in all.chunks(AT_ONCE) {
             if self.failed.is_empty() {
-                self.write(some);
+                self.write(some).await;
             } else {
                 // Behind what failed: it must not come before its gap.
                 some.iter().for_each(|item| lose(&mut self.failed, item.told, GapReason::StdoutFailed));
@@ -218,12 +256,34 @@ impl<W: Write, B: Books> Press<W, B> {
         }
     }
 
+    /// Each line in the place of its number; see [`in_turn`].
+    fn in_turn(&self, items: impl Iterator<Item = Item>) -> Vec<Item> {
+        let mut upto: HashMap<u32, u64> = HashMap::new();
+        let mut all = Vec::new();
+        for item in items {
+            let Some(cpu) = item.told.cpu() else {
+                all.push(item);
+                continue;
+            };
+            let last = upto.entry(cpu).or_insert_with(|| self.books.delivered(cpu).upto);
+            let (missing, told) = in_turn(*last, item.told);
+            all.extend(missing.map(|gap| self.gap(gap)));
+            match told {
+                Some(Told::Gap(gap)) if told != Some(item.told) => all.push(self.gap(gap)),
+                Some(told) => all.push(Item { told, ..item }),
+                None => {}
+            }
+            *last = (*last).max(told.or(missing.map(Told::Gap)).and_then(|told| told.last()).unwrap_or(0));
+        }
+        all
+    }
+
     fn gap(&self, gap: CpuGap) -> Item {
         let record = gap_record(&self.numbering, unix_ns(), &gap);
         Item { line: line(&record), told: Told::Gap(gap) }
     }
 
-    fn write(&mut self, items: &[Item]) {
+    async fn write(&mut self, items: &[Item]) {
         let mut bytes = if self.torn { b"\n".to_vec() } else { Vec::new() };
         let end = |item: &Item| {
             bytes.extend_from_slice(item.line.as_bytes());
@@ -231,7 +291,7 @@ impl<W: Write, B: Books> Press<W, B> {
             bytes.len()
         };
         let ends: Vec<usize> = items.iter().map(end).collect();
-        let (taken, error) = write_some(&mut self.out, &bytes);
+        let (taken, error) = write_some(&mut self.out, &bytes).await;
         if taken > 0 {
             self.torn = taken < bytes.len() && !ends.contains(&taken);
         }
@@ -271,14 +331,14 @@ impl<W: Write, B: Books> Press<W, B> {
 }
 
 /// Writes as much as it takes: how many bytes, and why not more.
-fn write_some(out: &mut impl Write, bytes: &[u8]) -> (usize, Option<io::Error>) {
+async fn write_some(out: &mut impl Write, bytes: &[u8]) -> (usize, Option<io::Error>) {
     let mut taken = 0;
     while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
         match out.write(rest) {
             Ok(0) => return (taken, Some(ErrorKind::WriteZero.into())),
             Ok(count) => taken += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => tokio::time::sleep(PAUSE).await,
             Err(error) => return (taken, Some(error)),
         }
     }

@@ -1,6 +1,7 @@
 //! Lines that wait, and those that could not be written. Pure.
 
-use crate::ringbuf_reader::{Line, Summary};
+use crate::router::Summary;
+use crate::spool::Line;
 use aegis_kernel_abi::{Delivered, GAP_REASONS, GapReason};
 use std::collections::BTreeMap;
 
@@ -20,6 +21,18 @@ impl CpuGap {
         let mut parts = [0; GAP_REASONS];
         add(&mut parts, reason, last.saturating_sub(first).saturating_add(1));
         Self { cpu, first, last, parts }
+    }
+
+    /// What is left of it from this number on. Reasons that were joined in it cannot be parted by number: the one that its
+    /// record gives stands for all of what is left.
+    pub(crate) fn from(self, first: u64) -> Option<Self> {
+        if self.last < first {
+            None
+        } else if self.first < first {
+            Some(Self::new(self.cpu, first, self.last, self.reason()))
+        } else {
+            Some(self)
+        }
     }
 
     /// The reason that its record gives: what was lost here is told before what was lost earlier.
@@ -57,6 +70,25 @@ pub(crate) enum Told {
     Other,
 }
 
+impl Told {
+    /// The CPU whose numbers it tells of.
+    pub(crate) fn cpu(&self) -> Option<u32> {
+        match self {
+            Self::Event { cpu, .. } | Self::Late { cpu } | Self::Gap(CpuGap { cpu, .. }) => Some(*cpu),
+            Self::Summary(_) | Self::Other => None,
+        }
+    }
+
+    /// The last number that it tells of in turn.
+    pub(crate) fn last(&self) -> Option<u64> {
+        match self {
+            Self::Event { sequence, .. } => Some(*sequence),
+            Self::Gap(gap) => Some(gap.last),
+            Self::Late { .. } | Self::Summary(_) | Self::Other => None,
+        }
+    }
+}
+
 /// A line and what it tells.
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
@@ -75,9 +107,35 @@ pub(crate) fn lose(lost: &mut Lost, told: Told, reason: GapReason) {
         Told::Gap(gap) => gap,
         Told::Late { .. } | Told::Summary(_) | Told::Other => return,
     };
-    let known = lost.entry(gap.cpu).or_insert(CpuGap { parts: [0; GAP_REASONS], ..gap });
-    known.last = gap.last;
-    known.parts.iter_mut().zip(gap.parts).for_each(|(sum, part)| *sum = sum.saturating_add(part));
+    let Some(known) = lost.get_mut(&gap.cpu) else {
+        lost.insert(gap.cpu, gap);
+        return;
+    };
+    let next = known.last.saturating_add(1);
+    // Numbers that somebody had in his hands when he died.
+    if gap.first > next {
+        add(&mut known.parts, GapReason::Crash, gap.first - next);
+    }
+    if let Some(gap) = gap.from(next) {
+        known.last = gap.last;
+        known.parts.iter_mut().zip(gap.parts).for_each(|(sum, part)| *sum = sum.saturating_add(part));
+    }
+}
+
+/// What is written for a line in the place of its number, after everything up to `upto` was: numbers that nobody told of
+/// come before it as a gap, and what was told before is not told as if it were new. Whoever hands lines on may die with
+/// some of them in his hands, and begin anew with others.
+pub(crate) fn in_turn(upto: u64, told: Told) -> (Option<CpuGap>, Option<Told>) {
+    let next = upto.saturating_add(1);
+    let missing = |cpu: u32, first: u64| {
+        (first > next).then(|| CpuGap::new(cpu, next, first.saturating_sub(1), GapReason::Crash))
+    };
+    match told {
+        Told::Event { cpu, sequence } if sequence < next => (None, Some(Told::Late { cpu })),
+        Told::Event { cpu, sequence } => (missing(cpu, sequence), Some(told)),
+        Told::Gap(gap) => (missing(gap.cpu, gap.first), gap.from(next).map(Told::Gap)),
+        Told::Late { .. } | Told::Summary(_) | Told::Other => (None, Some(told)),
+    }
 }
 
 /// Takes what was written into the account of its CPU.
@@ -124,6 +182,17 @@ impl Queue {
     /// Everything that waits, and what found no room after it.
     pub(crate) fn take(&mut self) -> (Vec<Item>, Lost) {
         (std::mem::take(&mut self.items), std::mem::take(&mut self.lost))
+    }
+
+    /// How many lines wait.
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whoever wrote is gone, and what he had in his hands with him: summaries that do not wait here are settled, as they
+    /// are made again.
+    pub(crate) fn begin(&mut self) {
+        self.summaries = self.items.iter().filter(|item| matches!(item.told, Told::Summary(_))).count();
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Resolves the paths of the policy in force again when something on the way to them changes: a name with a rule on
+//! Puts the first policy in force, and resolves the paths of the policy in force again when something on the way to them changes: a name with a rule on
 //! it gets another file, a directory above it is renamed although nobody holds it, a file system is mounted.
 //!
 //! The kernel tells before the change is made, and cannot tell when it is done. So the paths are resolved a moment
@@ -8,4 +8,4 @@
 mod run;
 mod state;
 
-pub use run::{PathWatcher, spawn};
+pub(crate) use run::WatcherChild;

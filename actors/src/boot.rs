@@ -1,0 +1,116 @@
+//! What outlives every actor: how the daemon started, and who is to be told of what happens to its parts.
+
+use crate::spool::Journal;
+use crate::tree::RunError;
+use aegis_control_api::PolicySource;
+use aegis_supervisor::{BoxError, Handle, Report, What};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The daemon as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct Boot {
+    /// Everything has started once.
+    is_up: AtomicBool,
+    /// Why something could not be started the first time.
+    error: Mutex<Option<RunError>>,
+    /// The policy of the command line, until it is in force: whoever is started again later finds what is in force then.
+    sources: Mutex<Option<Vec<PolicySource>>>,
+    /// The supervision, once there is one.
+    handle: OnceLock<Handle>,
+    journal: Mutex<Option<Journal>>,
+    generation: AtomicU32,
+    /// When the generation in force was last proven.
+    proven: Mutex<Option<Instant>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each holds one value that is put there whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Boot {
+    pub(crate) fn new(sources: Option<Vec<PolicySource>>) -> Self {
+        Self { sources: Mutex::new(sources), ..Self::default() }
+    }
+
+    /// Keeps the error with its type, for the exit code; what is returned says it to the supervisor.
+    pub(crate) fn failed(&self, error: RunError) -> BoxError {
+        let told = error.whole();
+        // The first is the cause of the others.
+        locked(&self.error).get_or_insert(error);
+        told.into()
+    }
+
+    pub(crate) fn take_error(&self) -> Option<RunError> {
+        locked(&self.error).take()
+    }
+
+    pub(crate) fn take_sources(&self) -> Option<Vec<PolicySource>> {
+        locked(&self.sources).take()
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Acquire)
+    }
+
+    /// Everything has started. What failed before is over.
+    pub(crate) fn up(&self) {
+        locked(&self.error).take();
+        self.is_up.store(true, Ordering::Release);
+    }
+
+    /// What is in force was proven just now.
+    pub(crate) fn proven(&self) {
+        *locked(&self.proven) = Some(Instant::now());
+    }
+
+    /// How long ago it was proven.
+    pub(crate) fn proof_age(&self) -> Duration {
+        locked(&self.proven).map_or(Duration::MAX, |proven| proven.elapsed())
+    }
+
+    pub(crate) fn set_handle(&self, handle: Handle) {
+        // There is one daemon in a process.
+        let _ = self.handle.set(handle);
+    }
+
+    pub(crate) fn handle(&self) -> Option<&Handle> {
+        self.handle.get()
+    }
+
+    pub(crate) fn set_journal(&self, journal: Journal) {
+        *locked(&self.journal) = Some(journal);
+    }
+
+    pub(crate) fn set_generation(&self, generation: u32) {
+        self.generation.store(generation, Ordering::Release);
+    }
+
+    /// Tells people and the journal what happened to a part of the daemon.
+    pub(crate) fn observe(&self, report: &Report) {
+        let Report { path, incarnation, what } = report;
+        let (word, text) = match what {
+            What::Ended(exit) => ("ended", exit.to_string()),
+            What::Restarting(exit, wait) => ("restarting", format!("it {exit}; started again in {wait:?}")),
+            What::StoppedBadly(exit) => ("stopped_badly", format!("it {exit}")),
+            What::GaveUp(count) => ("gave_up", format!("{count} failures are too many")),
+            What::Degraded(exit, retry) => ("degraded", format!("it {exit}; tried again every {retry:?}")),
+            What::Recovered => ("recovered", String::new()),
+        };
+        let path = if path.is_empty() { "supervision" } else { path };
+        if !self.is_up() && matches!(what, What::Ended(_)) {
+            // A start that fails ends the daemon, which says so with all it knows.
+            tracing::debug!(child = path, incarnation, "{word}: {text}");
+        } else if matches!(what, What::Recovered) {
+            tracing::info!(child = path, incarnation, "{word}");
+        } else {
+            tracing::error!(child = path, incarnation, "{word}: {text}");
+        }
+        if let Some(journal) = &*locked(&self.journal) {
+            let detail = format!("{path} {incarnation}: {text}");
+            journal.did(&format!("child_{word}"), self.generation.load(Ordering::Acquire), &detail);
+        }
+    }
+}

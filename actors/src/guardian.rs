@@ -1,0 +1,102 @@
+//! The guardian: the main thread of the daemon. It does nothing but look after the supervision, which does everything
+//! else: that it turns, that no critical part of it is silent, and that what is in force was proven. Only then does it
+//! tell systemd that the daemon is well. It is no actor, so nothing that happens to actors happens to it.
+
+use crate::boot::Boot;
+use aegis_supervisor::{Handle, Outcome};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How long the supervision may be silent. It never waits for anything, so this is long.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How old the last proof may be: three were due by then.
+const PROOF: Duration = Duration::from_secs(200);
+
+/// What became of the supervision.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// It has ended.
+    Ended(Outcome),
+    /// It panicked.
+    Panicked,
+    /// It is silent.
+    Silent,
+}
+
+/// The signals that end the daemon.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on they no longer end the process by themselves. Needs a runtime.
+    pub(crate) fn catch() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
+/// Looks after the supervision until there is none.
+pub(crate) async fn watch(
+    mut signals: Signals,
+    handle: &Handle,
+    thread: JoinHandle<std::io::Result<Outcome>>,
+    boot: &Arc<Boot>,
+) -> std::io::Result<Fate> {
+    let mut watchdog = Watchdog::of_environment();
+    let pulse = handle.pulse();
+    let mut is_asked = false;
+    loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => is_asked = true,
+            _ = signals.interrupt.recv() => is_asked = true,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        if thread.is_finished() {
+            return match thread.join() {
+                Ok(outcome) => outcome.map(Fate::Ended),
+                Err(_) => Ok(Fate::Panicked),
+            };
+        }
+        if pulse.silence() > SILENCE {
+            return Ok(Fate::Silent);
+        }
+        if is_asked {
+            // Again and again, in case it could not take it in.
+            handle.stop();
+        }
+        if boot.is_up() && boot.proof_age() < PROOF {
+            watchdog.pat();
+        }
+    }
+}
+
+/// What systemd's watchdog is told.
+struct Watchdog {
+    every: Option<Duration>,
+    last: Option<Instant>,
+}
+
+impl Watchdog {
+    /// sd_watchdog_enabled(3): how often systemd wants to hear, if it does. It is told twice as often.
+    fn of_environment() -> Self {
+        Self { every: sd_notify::watchdog_enabled().map(|limit| limit / 2), last: None }
+    }
+
+    fn pat(&mut self) {
+        let Some(every) = self.every else { return };
+        if self.last.is_some_and(|last| last.elapsed() < every) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]) {
+            tracing::warn!(%error, "systemd cannot be told that the daemon is well");
+        }
+    }
+}

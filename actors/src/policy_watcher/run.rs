@@ -1,0 +1,180 @@
+//! The loop that waits for changes.
+
+use super::state::Schedule;
+use crate::boot::Boot;
+use crate::loader::{LoadError, Loader, LoaderRef};
+use crate::local::Policies;
+use crate::looped::{Looped, readiness};
+use crate::spool::{Get, Journal, SpoolActor};
+use crate::tree::{record_applied, warn_of_holders};
+use aegis_control_api::{ApplyReply, HolderAction};
+use aegis_probes::NoticeRing;
+use aegis_supervisor::{BoxError, Child, ChildRef, Life, SendError};
+use async_trait::async_trait;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::unix::AsyncFd;
+
+/// The mounts of our namespace; the kernel signals an exceptional condition when they change.
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+/// How often it is looked whether mounts have changed, or another policy is in force.
+const LOOK_UP: Duration = Duration::from_millis(200);
+
+/// How often what is pending is looked for without a notice.
+const POLL: Duration = Duration::from_secs(5);
+
+/// Puts the first policy in force, and makes the watcher. Changes from then on count.
+pub(crate) struct WatcherChild {
+    pub(crate) loader: LoaderRef,
+    pub(crate) spool: ChildRef<SpoolActor>,
+    pub(crate) boot: Arc<Boot>,
+    /// What is done about those who hold what the policy of the command line forbids.
+    pub(crate) holders: HolderAction,
+}
+
+#[async_trait(?Send)]
+impl Child for WatcherChild {
+    type Actor = Looped;
+
+    async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
+        let journal = self.spool.send(Get).await?.journal.clone();
+        let mounts = File::open(MOUNTS)?;
+        let notices = self.loader.run(|loader, _| loader.probes().notices()).await??;
+        let ready = readiness(&notices)?;
+        let (action, sources) = (self.holders, self.boot.take_sources());
+        let apply = move |loader: &mut Loader, policies: &mut Policies| {
+            let applied = match sources {
+                Some(sources) => Some(policies.apply(loader, sources)?),
+                None => policies.take_over(loader)?,
+            };
+            // A path that leads nowhere is an error of whoever applies a policy from now on.
+            loader.be_strict();
+            Ok(applied.map(|reply| ApplyReply { holders: loader.holders(action), ..reply }))
+        };
+        let applied: Result<_, crate::local::PolicyError> = self.loader.run(apply).await?;
+        if let Some(reply) = applied.map_err(|error| self.boot.failed(error.into()))? {
+            record_applied(&journal, &reply);
+        }
+        let (schedule, began) = (Schedule::default(), Instant::now());
+        let loader = self.loader.clone();
+        let work = Work {
+            notices,
+            ready,
+            mounts,
+            loader,
+            journal,
+            schedule,
+            began,
+            generation: 0,
+            polled: Duration::ZERO,
+        };
+        Ok(Looped::new(life, work.watch(life.clone())))
+    }
+}
+
+struct Work {
+    notices: NoticeRing,
+    ready: AsyncFd<OwnedFd>,
+    mounts: File,
+    loader: LoaderRef,
+    journal: Journal,
+    schedule: Schedule,
+    began: Instant,
+    /// The generation that was in force at the last look.
+    generation: u32,
+    /// When it was last asked whether something is pending.
+    polled: Duration,
+}
+
+impl Work {
+    async fn watch(mut self, life: Life) -> Result<(), BoxError> {
+        loop {
+            let until_due = self.schedule.next().map(|due| due.saturating_sub(self.began.elapsed()));
+            let patience = until_due.map_or(LOOK_UP, |due| due.min(LOOK_UP));
+            tokio::select! {
+                ready = self.ready.readable() => ready?.clear_ready(),
+                () = tokio::time::sleep(patience) => {}
+                () = life.asked() => return Ok(()),
+            }
+            self.look().await?;
+            self.resolve_if_due().await?;
+        }
+    }
+
+    /// Finds out whether something has changed.
+    async fn look(&mut self) -> Result<(), SendError> {
+        let mounts = self.mounts.as_fd();
+        let mut ready = [PollFd::new(&mounts, PollFlags::PRI)];
+        // An error here (EINTR) only means looking later.
+        let _ = poll(&mut ready, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        let is_mounted = ready[0].revents().intersects(PollFlags::PRI | PollFlags::ERR);
+        if self.notices.take_all().is_some() {
+            self.schedule.changed(self.began.elapsed());
+        }
+        // What changed between the walk and the flip made no notice, as the rules were not in force yet.
+        let generation = self.loader.run(|loader, _| loader.active_generation()).await?;
+        if std::mem::replace(&mut self.generation, generation) != generation {
+            self.schedule.changed(self.began.elapsed());
+        }
+        // Mounting and new cgroups make no notice. Only what is pending has something to gain from them.
+        let now = self.began.elapsed();
+        let is_due = now.saturating_sub(self.polled) >= POLL;
+        if is_mounted || is_due {
+            let pending = self.loader.run(|loader, _| loader.pending()).await?;
+            if pending.is_ok_and(|pending| !pending.is_empty()) {
+                if is_mounted { self.schedule.changed(now) } else { self.schedule.poll(now) }
+            }
+        }
+        if is_due {
+            self.polled = now;
+        }
+        Ok(())
+    }
+
+    async fn resolve_if_due(&mut self) -> Result<(), SendError> {
+        let start = self.began.elapsed();
+        if self.schedule.next().is_none_or(|due| due > start) {
+            return Ok(());
+        }
+        self.resolve_again().await?;
+        let end = self.began.elapsed();
+        self.schedule.looked(end, end.saturating_sub(start));
+        Ok(())
+    }
+
+    /// Resolves the paths of the policy in force again. What cannot be resolved leaves the generation in force.
+    async fn resolve_again(&self) -> Result<(), SendError> {
+        let resolve = |loader: &mut Loader, _: &mut Policies| {
+            let reply = loader.resolve_again()?;
+            let holders =
+                reply.as_ref().filter(|reply| reply.changed).map(|_| loader.holders(HolderAction::Report));
+            Ok::<_, LoadError>((reply, holders))
+        };
+        match self.loader.run(resolve).await? {
+            Ok((Some(reply), Some(holders))) => {
+                let generation = reply.generation.generation;
+                tracing::info!(generation, "names got other files: resolved again");
+                self.journal.did("resolved", generation, "");
+                warn_of_holders(&holders);
+            }
+            Ok((Some(_), None)) => {}
+            Ok((None, _)) => tracing::warn!(
+                "names with rules on them got other files, and the policy was put in force by an earlier daemon: \
+                 apply it again, so that the files are covered under other names, too"
+            ),
+            Err(error) => {
+                let error = error.whole();
+                tracing::error!(
+                    error,
+                    "names got other files and cannot be resolved; what was in force stays"
+                );
+                self.journal.did("unresolved", self.generation, &error);
+            }
+        }
+        Ok(())
+    }
+}
