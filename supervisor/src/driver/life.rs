@@ -94,7 +94,6 @@ impl Life {
     }
 
     /// Excuses the heartbeat for work that blocks the thread, until the guard is dropped, but no longer than this.
-    #[must_use]
     pub fn busy(&self, at_most: Duration) -> Busy {
         let until = millis(self.0.began.elapsed().saturating_add(at_most));
         let before = self.0.excused.swap(until, Ordering::AcqRel);
