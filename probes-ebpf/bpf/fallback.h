@@ -166,6 +166,11 @@ static __always_inline void opened(struct aegis_request *request, struct aegis_a
 	if (!may_concern(descriptor))
 		return;
 	file = file_of(descriptor);
+	/* Closed under our eyes: what it was cannot be told any more. */
+	if (!file) {
+		unseen();
+		return;
+	}
 	/* A mere place in the file tree: nothing was accessed. */
 	if (READ(file, f_flags) & O_PATH)
 		return;
@@ -174,8 +179,8 @@ static __always_inline void opened(struct aegis_request *request, struct aegis_a
 		 (uint64_t)READ(file, f_path.mnt));
 	if (!to_tell(request, answer))
 		return;
-	/* Closed or replaced under our eyes: what was read may have been of another file. */
-	if (!file || file_of(descriptor) != file)
+	/* Replaced under our eyes: what was read may have been of another file. */
+	if (file_of(descriptor) != file)
 		unseen();
 	else
 		tell(request, answer);

@@ -120,6 +120,10 @@ impl Generations {
         let tables = tables.stamped(generation);
         // Decisions that began before the last flip may still read this bank.
         self.wait(bank)?;
+        // Killed in the middle of this, nothing tells of what was there in the words of what comes.
+        let nothing = GenerationInfo::new_zeroed();
+        let info = MapShape { flags: 0, ..array::<GenerationInfo>("generations") };
+        self.infos.place(bank, filled(info, &[(0_u32, nothing)])?.as_fd())?;
         self.objects.place(bank, filled(hash::<InodeNumber, Entry>("objects"), &tables.objects)?.as_fd())?;
         self.slots.place(bank, filled(hash::<SlotKey, Entry>("slots"), &tables.slots)?.as_fd())?;
         self.rows.place(bank, filled(array::<Row>("rows"), &numbered(&tables.rows))?.as_fd())?;
@@ -128,14 +132,13 @@ impl Generations {
         // Not frozen: the probes count in it, from 0.
         let hits = MapShape { max_entries: tables.info.rules.max(1), ..array::<u64>("hits") };
         self.hits.place(bank, sys::map_create(&hits).map_err(call("create", "hits"))?.as_fd())?;
-        let info = MapShape { flags: 0, ..array::<GenerationInfo>("generations") };
         self.infos.place(bank, filled(info, &[(0_u32, tables.info)])?.as_fd())?;
         self.verify(generation, &tables.info)?;
         Ok(Staged { info: tables.info })
     }
 
     /// Puts a staged generation in force: one store, and every decision is made under the old or the new.
-    /// Cannot fail. Nothing is to be waited for: [`Generations::stage`] waits before it touches a bank.
+    /// Cannot fail. [`Generations::stage`] waits before it touches a bank again.
     pub fn flip(&self, staged: &Staged) {
         let active = Active {
             generation: staged.info.generation,
@@ -143,6 +146,14 @@ impl Generations {
         };
         let word = active.as_bytes().try_into().map_or(0, u64::from_ne_bytes);
         self.active.store(0, word);
+    }
+
+    /// Waits until no decision is made under the generation before the one in force any more.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn settle(&self) -> Result<(), Error> {
+        self.wait(self.active().generation % BANKS)
     }
 
     /// Waits for every decision that is being made: the kernel does before an update of a map of maps returns.
@@ -207,7 +218,8 @@ impl Generations {
     /// # Errors
     /// If a table cannot be looked at.
     pub fn memory(&self) -> Result<u64, Error> {
-        let tables = [&self.objects, &self.slots, &self.rows, &self.rules, &self.exempt, &self.infos];
+        let Self { objects, slots, rows, rules, exempt, infos, hits, .. } = self;
+        let tables = [objects, slots, rows, rules, exempt, infos, hits];
         let mut sum = 0;
         for (table, bank) in tables.iter().flat_map(|table| (0..BANKS).map(move |bank| (table, bank))) {
             if let Some(inner) = table.inner(bank)? {

@@ -184,7 +184,8 @@ impl Probes {
     /// Whether there is a probe for a hook: kernels may lack optional ones.
     #[must_use]
     pub fn is_loaded(&self, hook: Hook) -> bool {
-        !hook.is_optional() || self.pins.program(hook).exists()
+        // Not by its pin, which somebody may have removed: then the hook is not attached any more, and not "not there".
+        !hook.is_optional() || self.identity.program_tags.get(hook as usize).is_some_and(|tag| *tag != 0)
     }
 
     /// Whether a hook's probe is attached and its link pinned.
@@ -201,15 +202,23 @@ impl Probes {
         Hook::ALL.iter().filter_map(|hook| link_info(&self.pins, *hook).transpose()).collect()
     }
 
-    /// Makes the survival list this one. What is on both lists stays on it all the while.
+    /// Puts these on the survival list, beside who is on it.
     ///
     /// # Errors
     /// If the table cannot be written, for instance as it is full.
-    pub fn set_survival(&self, list: &[(SurvivalKey, Survival)]) -> Result<(), Error> {
+    pub fn add_survivors(&self, list: &[(SurvivalKey, Survival)]) -> Result<(), Error> {
         let map = self.survival.as_fd();
-        for (key, survival) in list {
-            sys::map_update(map, key, survival).map_err(call("write", "survival"))?;
-        }
+        list.iter().try_for_each(|(key, survival)| {
+            sys::map_update(map, key, survival).map_err(call("write", "survival"))
+        })
+    }
+
+    /// Takes everybody off the survival list who is not on this one.
+    ///
+    /// # Errors
+    /// If the kernel refuses. Some may have been taken off then.
+    pub fn keep_survivors(&self, list: &[(SurvivalKey, Survival)]) -> Result<(), Error> {
+        let map = self.survival.as_fd();
         let (keys, _) = sys::map_read_all::<SurvivalKey, Survival>(map, SURVIVAL_READ)
             .map_err(call("read", "survival"))?;
         for stale in keys.iter().filter(|key| !list.iter().any(|(kept, _)| kept == *key)) {

@@ -15,9 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 const TESTS: &[Test] =
     &[("applies_and_kills", applies_and_kills), ("generations_do_not_mix", generations_do_not_mix)];
@@ -117,16 +119,24 @@ fn applies_and_kills() -> Result<(), Failed> {
         [policy("first", 0), policy("second", 1), policy("second", 1)].map(|text| agent.policy(&text));
     let mut openers = Openers::start();
     for turn in 0..applies {
-        let _ = agent.json(&["policy", "apply", &files[turn % files.len()]]);
+        let apply = ["policy", "apply", &files[turn % files.len()]];
         if turn % (applies / kills) == 0 {
+            // In the middle of an apply, at another moment each time, which may then have come to its end or not.
+            let mut applying = agent.command(&apply).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+            thread::sleep(Duration::from_millis(30 * (turn as u64 % 23)));
             agent.kill();
+            applying.wait()?;
             agent.start_again();
+        } else {
+            let _ = agent.json(&apply);
         }
     }
+    let churned = openers.attempts();
     wait_until_attempts(&openers, attempts);
     let (let_through, held_up) = openers.stop();
     println!(
-        "{applies} applies, {kills} kills: {} denied opens, {let_through} let through; {} allowed opens, {held_up} denied",
+        "{applies} applies, {kills} kills in the middle of some, {churned} opens meanwhile: {} denied opens, {let_through} \
+         let through; {} allowed opens, {held_up} denied",
         openers.denied.attempts(),
         openers.allowed.attempts()
     );
@@ -173,8 +183,8 @@ impl Slowed {
         Self { probes, file: keys[0], name: SlotKey { parent: keys[1], name_hash } }
     }
 
-    /// Stages a generation, which is read back, and flips it in. The rule on the file has this number; tables of the
-    /// other number are as large, but otherwise not alike.
+    /// Stages a generation, which is read back, and flips it in. The rule on the file has this number; tables of
+    /// other numbers are as large, but otherwise not alike.
     fn apply(&self, rule: u32) -> u32 {
         let say = Say { rule, operations: Operations::READ, mode: Mode::Enforce, signal: 0 };
         let mut builder = Builder::default();
@@ -185,9 +195,9 @@ impl Slowed {
             serial: 0,
             mode: Mode::Enforce,
             plan_digest: [0; 32],
-            rules: vec!["zero".to_owned(), "one".to_owned()],
+            rules: vec!["zero".to_owned(), "one".to_owned(), "two".to_owned()],
             pending: BTreeSet::new(),
-            asked: vec![Operations::READ; 2],
+            asked: vec![Operations::READ; 3],
             built_at_ns: 0,
         };
         let tables = builder.build(&header).expect("tables");
@@ -224,7 +234,7 @@ fn reader(slowed: &Slowed, stop: &Arc<AtomicBool>) -> JoinHandle<Named> {
             if is_last {
                 return named;
             }
-            thread::sleep(std::time::Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
     })
 }
@@ -236,7 +246,8 @@ fn generations_do_not_mix() -> Result<(), Failed> {
     let mut expected = BTreeMap::from([(slowed.apply(0), 0)]);
     let (stop, mut openers) = (Arc::new(AtomicBool::new(false)), Openers::start());
     let reader = reader(&slowed, &stop);
-    for rule in (0..applies).map(|turn| (turn + 1) % 2) {
+    // Each bank holds each of them in its turn.
+    for rule in (0..applies).map(|turn| (turn + 1) % 3) {
         expected.insert(slowed.apply(rule), rule);
     }
     let (let_through, held_up) = openers.stop();

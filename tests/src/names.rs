@@ -85,6 +85,9 @@ fn link_nameless(directory: &Path, name: &str) -> io::Result<()> {
     linkat(&file, "", CWD, directory.join(name), AtFlags::EMPTY_PATH).map_err(Into::into)
 }
 
+/// Makes a file anew, so that only its name is known, until the daemon looks.
+const ANEW: &str = "rm protected/again && echo > protected/again";
+
 /// All rows.
 pub const ROWS: &[Row] = &[
     Row {
@@ -121,6 +124,15 @@ pub const ROWS: &[Row] = &[
         operation: "truncate",
         way: |at| truncate(&at.join("file")),
         ..ROW
+    },
+    Row {
+        name: "truncate-of-a-new-file",
+        on: "truncate",
+        path: "again",
+        reason: "slot",
+        operation: "truncate",
+        exempt: ANEW,
+        way: |at| truncate(&at.join("again")),
     },
     Row {
         name: "create",
@@ -227,6 +239,15 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "link-of-a-new-file",
+        on: "link",
+        path: "again",
+        reason: "slot",
+        operation: "link",
+        exempt: ANEW,
+        way: |at| fs::hard_link(at.join("again"), at.join("new")),
+    },
+    Row {
         name: "unlink",
         on: "unlink",
         operation: "unlink",
@@ -246,7 +267,7 @@ pub const ROWS: &[Row] = &[
         path: "again",
         reason: "slot",
         operation: "unlink",
-        exempt: "rm protected/again && echo > protected/again",
+        exempt: ANEW,
         way: |at| fs::remove_file(at.join("again")),
     },
     Row {
@@ -277,8 +298,17 @@ pub const ROWS: &[Row] = &[
         path: "again",
         reason: "slot",
         operation: "rename",
-        exempt: "rm protected/again && echo > protected/again",
+        exempt: ANEW,
         way: |at| fs::rename(at.join("again"), at.join("new")),
+    },
+    Row {
+        name: "exchange-with-a-new-file",
+        on: "rename",
+        path: "again",
+        reason: "slot",
+        operation: "rename",
+        exempt: ANEW,
+        way: |at| exchange(&at.join("other"), &at.join("again")),
     },
     Row {
         name: "rename-into-the-name",

@@ -150,7 +150,8 @@ impl<'a> Batch<'a> {
             let anchors = anchors.map(|keys| Arc::clone(&keys.anchors)).collect();
             let missing = walked.missing.as_ref().and_then(|place| slot(place, name_key));
             let (links, stuck) = (walked.links.clone(), walked.stuck.clone());
-            let found = Resolution { objects, slots, anchors, missing, links, stuck };
+            let is_there = walked.object.is_some() || stuck.is_some();
+            let found = Resolution { objects, slots, anchors, missing, links, stuck, is_there };
             host.paths.insert((*path).to_owned(), found);
         }
         Ok(())

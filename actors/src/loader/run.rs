@@ -74,6 +74,8 @@ pub struct Loader {
     in_force: Option<InForce>,
     /// See [`Loader::be_strict`].
     is_strict: bool,
+    /// The survival list of this daemon; empty if it leaves the list as it is.
+    survivors: Vec<(SurvivalKey, Survival)>,
     /// Loaded when they are needed first.
     pub(super) holder_probes: Option<HolderProbes>,
 }
@@ -114,6 +116,7 @@ impl Loader {
             proven: HashMap::new(),
             in_force: None,
             is_strict: false,
+            survivors: Vec::new(),
             holder_probes: None,
         };
         match loader.prepare() {
@@ -127,7 +130,9 @@ impl Loader {
 
     fn prepare(&mut self) -> Result<(), LoadError> {
         if let Some(cgroups) = &self.settings.survival_cgroups {
-            self.write_survival(cgroups)?;
+            self.survivors = self.survivors(cgroups)?;
+            // Only added: until this daemon is up, whoever could get in before still can.
+            self.probes.add_survivors(&self.survivors).map_err(step("write the survival list"))?;
         }
         let active = self.active_generation();
         for generation in [active.saturating_sub(1), active].into_iter().filter(|number| *number > 0) {
@@ -199,9 +204,15 @@ impl Loader {
 
     /// From now on, a path that leads nowhere is an error of whoever applies the policy. Before, while the daemon starts,
     /// it only makes its rule pending: a host must not go without all of its rules because of one path, which somebody
-    /// may have bent on purpose.
+    /// may have bent on purpose. The survival list is that of this daemon alone from now on: a start that failed would
+    /// have left others without their way in.
     pub fn be_strict(&mut self) {
         self.is_strict = true;
+        if !self.survivors.is_empty()
+            && let Err(error) = self.probes.keep_survivors(&self.survivors)
+        {
+            tracing::warn!(%error, "entries of earlier daemons stay on the survival list");
+        }
     }
 
     /// Resolves the paths of the plan in force again, as something on the way to them may have changed, and puts the
@@ -241,6 +252,10 @@ impl Loader {
         let proven = self.prove(generation)?;
         self.names.put(generation, ids());
         self.probes.generations().flip(&staged);
+        // It is in force whatever this says; only decisions that are being made may still be of the one before.
+        if let Err(error) = self.probes.generations().settle() {
+            tracing::warn!(%error, "it is not known whether decisions of the generation before are still being made");
+        }
         self.proven = proven;
         self.in_force = Some(InForce { plan, pending, paths: host.paths });
         self.reply(generation_status(staged.info()), true)
@@ -345,7 +360,7 @@ impl Loader {
         })
     }
 
-    fn write_survival(&self, cgroups: &[String]) -> Result<(), LoadError> {
+    fn survivors(&self, cgroups: &[String]) -> Result<Vec<(SurvivalKey, Survival)>, LoadError> {
         let process = self.resolver.process(std::process::id()).map_err(step("find ourselves"))?;
         let whole = Survival { operations: u32::MAX, reserved: 0 };
         // To be used, not to be changed: whoever writes to the dynamic loader is not what survival is for.
@@ -363,7 +378,7 @@ impl Loader {
             let object = ObjectKey { ino, ..ObjectKey::default() };
             list.push((SurvivalKey { object, kind: SURVIVAL_CGROUP, reserved: 0 }, whole));
         }
-        self.probes.set_survival(&list).map_err(step("write the survival list"))
+        Ok(list)
     }
 
     /// The generation in force.

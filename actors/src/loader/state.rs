@@ -24,6 +24,8 @@ pub(crate) struct Resolution {
     pub(crate) links: Vec<PathBuf>,
     /// Why it leads nowhere.
     pub(crate) stuck: Option<String>,
+    /// Whether something is there now.
+    pub(crate) is_there: bool,
 }
 
 /// Everything that was found out about this host for one plan.
@@ -48,8 +50,8 @@ pub(crate) struct Pending {
     pub(crate) exempt: Vec<String>,
 }
 
-/// The most objects that one path keeps beside what is there: whoever replaces its file again and again does not fill
-/// the tables. The oldest stay, as they are those that the policy was applied to.
+/// The most objects that one path keeps beside what is there and the one that the policy was applied to: whoever replaces
+/// its file again and again does not fill the tables. The newest stay.
 const KEPT_OBJECTS: usize = 64;
 
 /// Takes what was known before into what is found now: the objects of each path, and of a path that leads nowhere now
@@ -67,18 +69,41 @@ pub(crate) fn keep(earlier: &HashMap<String, Resolution>, host: &mut Host) {
     }
     for (path, found) in &mut host.paths {
         let Some(before) = earlier.get(path) else { continue };
-        let fresh = std::mem::take(&mut found.objects);
-        found.objects = before.objects.iter().filter(|key| note(key)).copied().take(KEPT_OBJECTS).collect();
-        found.objects.extend(fresh.into_iter().filter(|key| !before.objects.contains(key)));
+        keep_objects(&before.objects, &mut found.objects, &mut note);
         found.links.clone_from(&before.links);
         if found.stuck.is_none() {
             continue;
         }
-        found.slots.extend(before.slots.iter().filter(|slot| note(&slot.parent)));
-        let held = before.anchors.iter().flat_map(|anchors| anchors.iter()).filter(|key| note(key));
-        found.anchors.push(held.copied().collect());
+        // What is known again is not kept twice: such a path is looked at again and again.
+        let slots: Vec<_> = before.slots.iter().filter(|slot| !found.slots.contains(slot)).collect();
+        found.slots.extend(slots.into_iter().filter(|slot| note(&slot.parent)));
+        let is_new = |key: &&ObjectKey| !found.anchors.iter().any(|anchors| anchors.contains(key));
+        let held: BTreeSet<_> =
+            before.anchors.iter().flat_map(|anchors| anchors.iter()).filter(is_new).collect();
+        let held: Arc<[ObjectKey]> = held.into_iter().filter(|key| note(key)).copied().collect();
+        found.anchors.extend(Some(held).filter(|held| !held.is_empty()));
         found.missing = found.missing.or(before.missing.filter(|slot| note(&slot.parent)));
     }
+}
+
+/// Puts the objects that a path had before those that it has, the oldest first. An inode generation of 0 says nothing of
+/// reuse (overlayfs has no other): such a number may be another file's by now, and is not kept.
+fn keep_objects(
+    before: &[ObjectKey],
+    objects: &mut Vec<ObjectKey>,
+    mut is_still_its: impl FnMut(&ObjectKey) -> bool,
+) {
+    let fresh = std::mem::take(objects);
+    let lasts = |key: &&ObjectKey| fresh.contains(key) || key.inode_generation != 0 && is_still_its(key);
+    objects.extend(before.iter().filter(lasts));
+    objects.extend(fresh.iter().filter(|key| !before.contains(key)));
+    let mut surplus = objects.len().saturating_sub(1 + fresh.len() + KEPT_OBJECTS);
+    let mut index = 0;
+    objects.retain(|key| {
+        let goes = surplus > 0 && index > 0 && !fresh.contains(key);
+        (index, surplus) = (index + 1, surplus - usize::from(goes));
+        !goes
+    });
 }
 
 /// The rules of a plan that are pending on this host.
@@ -170,7 +195,7 @@ pub(crate) fn tables(plan: &Plan, manner: Manner, host: &Host, built_at_ns: u64)
 fn add_path(builder: &mut Builder, found: &Resolution, anchor: Anchor, say: Say) -> Result<(), Error> {
     found.objects.iter().try_for_each(|key| builder.object(*key, say))?;
     // Who must not write to a missing file must not put anything in its place either.
-    let is_missing = found.objects.is_empty() && say.operations.contains(Operations::WRITE);
+    let is_missing = !found.is_there && say.operations.contains(Operations::WRITE);
     let made = if is_missing { Operations::MAKING } else { Operations::empty() };
     let on_name = Say { operations: say.operations | made, ..say };
     found.slots.iter().try_for_each(|slot| builder.slot(*slot, on_name))?;
@@ -280,3 +305,6 @@ pub(crate) fn class_status(
     };
     ClassStatus { class: class.word().to_owned(), posture, proven_at_ns, why }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! What `block` and `allow` have in common: two lists of the local policy.
 
 use super::holders::{Holders, harmless, judge};
-use super::policy::pending;
+use super::policy::caveats;
 use crate::Common;
 use crate::client::Client;
 use crate::output::{self, Format};
@@ -33,7 +33,7 @@ pub(crate) fn change(common: &Common, path: &str, change: Change, entries: &[Str
         generation.policy,
         generation.mode
     ));
-    pending(&applied.pending);
+    caveats(applied);
     super::holders::show(&applied.holders);
     judge(&applied.holders, Holders::Report)
 }

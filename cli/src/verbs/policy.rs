@@ -134,6 +134,11 @@ fn show_applied(reply: &ApplyReply) {
         generation.objects,
         generation.slots
     ));
+    caveats(reply);
+}
+
+/// Says what of a policy in force has no effect, and if none of it has.
+pub(crate) fn caveats(reply: &ApplyReply) {
     pending(&reply.pending);
     for unseen in &reply.unseen {
         output::line(&format!("rule {} has no effect here on {}", unseen.rule, unseen.operations.join(", ")));
@@ -144,7 +149,7 @@ fn show_applied(reply: &ApplyReply) {
 }
 
 /// Says which rules wait for something.
-pub(crate) fn pending(pending: &[PendingRule]) {
+fn pending(pending: &[PendingRule]) {
     for PendingRule { rule, paths } in pending {
         let paths: Vec<String> = paths.iter().map(|path| harmless(path)).collect();
         output::note(&format!(
