@@ -215,6 +215,12 @@ impl Loader {
         }
     }
 
+    /// Whether this daemon put the plan in force, so that its paths can be resolved again.
+    #[must_use]
+    pub fn knows_plan(&self) -> bool {
+        self.in_force.is_some()
+    }
+
     /// Resolves the paths of the plan in force again, as something on the way to them may have changed, and puts the
     /// result in force. What had a rule keeps it, also under another name; a path that leads nowhere now keeps all that
     /// was known of it. `None` if this daemon does not know the plan.

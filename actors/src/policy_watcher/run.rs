@@ -56,9 +56,14 @@ impl Child for WatcherChild {
             Ok(applied.map(|reply| ApplyReply { holders: loader.holders(action), ..reply }))
         };
         let applied: Result<_, crate::local::PolicyError> = self.loader.run(apply).await?;
-        if let Some(reply) = applied.map_err(|error| self.boot.failed(error.into()))? {
+        let applied = applied.map_err(|error| self.boot.failed(error.into()))?;
+        // What changed while it was put in force made no notice; what was in force already has been looked at.
+        let generation = if let Some(reply) = applied {
             record_applied(&journal, &reply);
-        }
+            0
+        } else {
+            self.loader.run(|loader, _| loader.active_generation()).await?
+        };
         let (schedule, began) = (Schedule::default(), Instant::now());
         let loader = self.loader.clone();
         let work = Work {
@@ -69,7 +74,7 @@ impl Child for WatcherChild {
             journal,
             schedule,
             began,
-            generation: 0,
+            generation,
             polled: Duration::ZERO,
         };
         Ok(Looped::new(life, work.watch(life.clone())))
@@ -116,14 +121,15 @@ impl Work {
             self.schedule.changed(self.began.elapsed());
         }
         // What changed between the walk and the flip made no notice, as the rules were not in force yet.
-        let generation = self.loader.run(|loader, _| loader.active_generation()).await?;
-        if std::mem::replace(&mut self.generation, generation) != generation {
+        let look = |loader: &mut Loader, _: &mut Policies| (loader.active_generation(), loader.knows_plan());
+        let (generation, knows_plan) = self.loader.run(look).await?;
+        if std::mem::replace(&mut self.generation, generation) != generation && knows_plan {
             self.schedule.changed(self.began.elapsed());
         }
         // Mounting and new cgroups make no notice. Only what is pending has something to gain from them.
         let now = self.began.elapsed();
         let is_due = now.saturating_sub(self.polled) >= POLL;
-        if is_mounted || is_due {
+        if (is_mounted || is_due) && knows_plan {
             let pending = self.loader.run(|loader, _| loader.pending()).await?;
             if pending.is_ok_and(|pending| !pending.is_empty()) {
                 if is_mounted { self.schedule.changed(now) } else { self.schedule.poll(now) }
