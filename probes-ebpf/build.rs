@@ -1,4 +1,5 @@
 //! Compiles the probes with clang. The objects are part of the library: a host needs no compiler.
+#![allow(clippy::disallowed_methods, reason = "this is main")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -91,8 +91,8 @@ const LONG_START: Limits =
     Limits { start: Duration::from_secs(600), heartbeat: Some(Duration::from_secs(20)) };
 /// The others do nothing that takes long.
 const LIMITS: Limits = Limits { start: Duration::from_secs(60), heartbeat: Some(Duration::from_secs(20)) };
-/// What a part may need for what it has in its hands: the writer of standard output most, if its reader is slow.
-const LAST_WORK: Shutdown = Shutdown::Within(Duration::from_secs(2));
+/// What a part may need for what it has in its hands: a thousand events, or a standard output whose reader is slow.
+const LAST_WORK: Shutdown = Shutdown::Within(Duration::from_secs(5));
 /// Restarts that fail at once wait a little, so that they do not use up what may be borne in a moment.
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(50), limit: Duration::from_secs(5), jitter: 20 };
@@ -179,6 +179,7 @@ pub fn run(settings: &RunSettings, sources: Option<Vec<PolicySource>>) -> Result
     })?;
     boot.set_handle(handle.clone());
     let supervision = std::thread::Builder::new().name("supervision".to_owned());
+    #[expect(clippy::disallowed_methods, reason = "this is the thread of the supervisor itself")]
     let thread = supervision.spawn(move || driver.run()).map_err(own("start the supervision"))?;
     let fate = runtime.block_on(guardian::watch(signals, &handle, thread, &boot));
     judge(fate.map_err(own("run the supervision"))?, &boot)

@@ -1,6 +1,7 @@
 //! The looking probes on this machine's own kernel: they find what a process of ours holds. Nothing is armed for
 //! this; it needs root and a kernel with BTF.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may")]
+#![allow(clippy::disallowed_methods, reason = "tests end what they spawn")]
 
 use aegis_kernel_abi::{HELD_DESCRIPTOR, HELD_MAPPING, Held, ObjectKey, Operations};
 use aegis_probes::{HolderProbes, Resolver};

@@ -21,6 +21,8 @@ const TESTS: &[Test] = &[
     ("detach_ends_the_daemon", detach_with_daemon),
     ("nothing_armed_is_said", nothing_armed),
     ("failed_start_leaves_nothing", failed_start),
+    ("failed_start_keeps_the_way_in", failed_start_keeps),
+    ("parts_are_shown", parts),
     ("detach_of_others_is_refused", detach_of_others),
     ("missing_link_is_not_enforce", missing_link),
     ("exempt_cgroup_is_let_through", exempt),
@@ -47,6 +49,12 @@ fn started(options: &[&str], mode: &str) -> Agent {
     let policy = policy(mode);
     agent.start(&policy, options);
     agent
+}
+
+/// Reads as a member of a cgroup.
+fn read_in(cgroup: &str) -> Outcome {
+    let script = format!("echo $$ > {cgroup}/cgroup.procs && exec cat {FILE}");
+    of_command(Command::new("sh").args(["-c", &script]))
 }
 
 fn read() -> Outcome {
@@ -169,6 +177,55 @@ fn failed_start() -> Result<(), Failed> {
     expect("pins", Path::new(&agent.root()).exists(), false)
 }
 
+/// Whoever could get in before a start that fails can get in after it. A start that succeeds has its own list.
+fn failed_start_keeps() -> Result<(), Failed> {
+    let way_in = "/sys/fs/cgroup/aegis-way-in";
+    fs::create_dir_all(way_in).expect("a cgroup");
+    let mut agent = started(&["--enforce", "--survival-cgroup", "/aegis-way-in"], "enforce");
+    expect("before", (read_in(way_in), read()), (Outcome::Allowed, Outcome::Denied))?;
+    agent.kill();
+    let local = agent.state().join("local.policy");
+    fs::write(&local, "version=1\n[deny_path]\nno path\n").expect("a local policy");
+    let state = agent.state().display().to_string();
+    let file = agent.policy(&policy("enforce"));
+    let failed = agent.run(&["run", "--enforce", "--policy", &file, "--state-dir", &state]);
+    expect("exit code", failed.status.code(), Some(6))?;
+    expect("after a failed start", (read_in(way_in), read()), (Outcome::Allowed, Outcome::Denied))?;
+    fs::remove_file(&local).expect("a local policy");
+    agent.start(&policy("enforce"), &["--enforce"]);
+    expect("after a start", (read_in(way_in), read()), (Outcome::Denied, Outcome::Denied))
+}
+
+/// Every part of the daemon runs, for the first time, and its heart beats.
+fn parts() -> Result<(), Failed> {
+    let agent = started(&["--enforce"], "enforce");
+    let tree = agent.json(&["status", "--tree"]);
+    let mut names = Vec::new();
+    let mut left = vec![&tree["root"]];
+    while let Some(part) = left.pop() {
+        let children = part["children"].as_array().ok_or("no list of children")?;
+        left.extend(children);
+        let path = part["path"].as_str().unwrap_or("none").to_owned();
+        expect(&path, (part["state"].as_str(), part["incarnation"].as_u64()), (Some("running"), Some(0)))?;
+        if children.is_empty() {
+            expect(&path, part["heartbeat_age_ms"].as_u64().is_some_and(|age| age < 20_000), true)?;
+            names.push(path);
+        }
+    }
+    names.sort();
+    let expected = [
+        "control",
+        "health",
+        "loader",
+        "pipeline/ringbuf_reader",
+        "pipeline/router",
+        "policy_watcher",
+        "sinks/stdout",
+        "spool",
+    ];
+    expect("parts", names, expected.map(str::to_owned).to_vec())
+}
+
 /// A link that somebody took away is seen by the next self-check, although all others still hold.
 fn missing_link() -> Result<(), Failed> {
     let agent = started(&["--enforce"], "enforce");
@@ -194,10 +251,6 @@ fn exempt() -> Result<(), Failed> {
     fs::create_dir_all(format!("{cgroup}/below")).expect("a cgroup");
     let mut agent = Agent::new("aegis-daemon");
     agent.start(&(policy("enforce") + "[exempt]\ncgroup = [\"/aegis-exempt\"]\n"), &["--enforce"]);
-    let read_in = |cgroup: &str| {
-        let script = format!("echo $$ > {cgroup}/cgroup.procs && exec cat {FILE}");
-        of_command(Command::new("sh").args(["-c", &script]))
-    };
     expect("in it", read_in(cgroup), Outcome::Allowed)?;
     expect("below it", read_in(&format!("{cgroup}/below")), Outcome::Allowed)?;
     expect("beside it", read_in("/sys/fs/cgroup"), Outcome::Denied)?;

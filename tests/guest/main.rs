@@ -2,6 +2,7 @@
 //! in a machine of its own (`cargo xtask vm test`), as root.
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::disallowed_methods, reason = "tests end what they spawn")]
 
 mod accounts;
 mod daemon;

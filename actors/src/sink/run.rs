@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 /// What was told of each storm.
 pub(crate) type ToldStorms = HashMap<StormKey, Summarised>;
 
-/// Where the printer writes down how far it has come.
+/// Where it is written down how far the lines have come.
 pub(crate) trait Books {
     fn delivered(&self, cpu: u32) -> Delivered;
     fn set_delivered(&mut self, cpu: u32, delivered: &Delivered);

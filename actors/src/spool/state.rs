@@ -10,10 +10,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
-/// Events that wait for the router before the reader of the ring takes no more from it: some 4 MB. What it holds back for
+/// Events that wait for the router before the reader of the ring takes no more from it: some 1 MB, and what
+/// the router gets done with when the daemon is to end. What it holds back for
 /// their order still finds room. As long as it takes nothing, events wait in the ring, and the kernel counts what finds
 /// no room there.
-pub(crate) const TO_ROUTE: usize = 4_096;
+pub(crate) const TO_ROUTE: usize = 1_024;
 
 /// What the reader of the ring hands on, in the order of each CPU's numbers.
 #[derive(Debug)]

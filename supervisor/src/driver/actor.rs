@@ -47,7 +47,9 @@ impl<C: Child> Begin for ActorWork<C> {
         let (child, reference, limits) = (Arc::clone(&self.child), self.reference.clone(), self.limits);
         // The kernel keeps 15 characters of a name.
         let name = start.path.rsplit('/').next().unwrap_or_default().to_owned();
-        std::thread::Builder::new().name(name).spawn(move || {
+        let thread = std::thread::Builder::new().name(name);
+        #[expect(clippy::disallowed_methods, reason = "this is the supervisor")]
+        thread.spawn(move || {
             panics::note();
             let Start { run, life, tell, kill, .. } = start;
             let whole = AssertUnwindSafe(|| body(&child, &reference, limits, &life, (kill, &tell, run)));
@@ -99,7 +101,7 @@ async fn live<C: Child>(
     life: &Life,
     (tell, run): (&tokio::sync::mpsc::Sender<Told>, crate::tree::Run),
 ) -> Exit {
-    actix_rt::spawn(beat(life.clone(), limits.heartbeat));
+    task(beat(life.clone(), limits.heartbeat));
     let actor = match init(child, limits.start, life).await {
         Ok(actor) => actor,
         Err(exit) => return exit,
@@ -110,7 +112,7 @@ async fn live<C: Child>(
     let failed = wrap_future::<_, C::Actor>(failed(life.clone()));
     context.spawn(failed.map(|(), _: &mut C::Actor, context: &mut Context<C::Actor>| context.stop()));
     let address = context.address();
-    let done = actix_rt::spawn(context.into_future(actor));
+    let done = task(context.into_future(actor));
     life.ready();
     reference.publish(life.incarnation(), address);
     if tell.send(Told::Started(run)).await.is_err() {
@@ -138,7 +140,7 @@ async fn failed(life: Life) {
 /// Makes the actor in a task of its own, so that a panic there is told apart.
 async fn init<C: Child>(child: &Arc<C>, limit: Duration, life: &Life) -> Result<C::Actor, Exit> {
     let (maker, mine) = (Arc::clone(child), life.clone());
-    let made = AbortOnDrop(actix_rt::spawn(async move { maker.init(&mine).await }));
+    let made = AbortOnDrop(task(async move { maker.init(&mine).await }));
     tokio::select! {
         biased;
         () = life.asked() => Err(Exit::Shutdown(Cause::Asked)),
@@ -149,6 +151,12 @@ async fn init<C: Child>(child: &Arc<C>, limit: Duration, life: &Life) -> Result<
         },
         () = tokio::time::sleep(limit) => Err(Exit::InitTimeout),
     }
+}
+
+/// A task on the actor's thread, which ends with it at the latest.
+#[expect(clippy::disallowed_methods, reason = "this is the supervisor")]
+fn task<F: Future + 'static>(future: F) -> tokio::task::JoinHandle<F::Output> {
+    actix_rt::spawn(future)
 }
 
 /// A task that is not left behind.

@@ -49,6 +49,7 @@ pub(super) struct ProcessWork<P: Process> {
 impl<P: Process> Begin for ProcessWork<P> {
     fn begin(&self, start: Start) -> std::io::Result<()> {
         let (process, limits) = (Arc::clone(&self.process), self.limits);
+        #[expect(clippy::disallowed_methods, reason = "this is the supervisor")]
         tokio::task::spawn_local(async move {
             let Start { run, life, tell, kill, .. } = start;
             let exit = {

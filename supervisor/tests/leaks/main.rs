@@ -1,5 +1,5 @@
 //! Restarts leave nothing behind. A program of its own, as it counts the threads of its process.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 #[allow(dead_code)]
 #[path = "../driver/scene.rs"]
