@@ -228,7 +228,10 @@ fn parts() -> Result<(), Failed> {
 
 /// A link that somebody took away is seen by the next self-check, although all others still hold.
 fn missing_link() -> Result<(), Failed> {
-    let agent = started(&["--enforce"], "enforce");
+    let mut agent = started(&["--enforce"], "enforce");
+    // One that adopted the policy does not resolve it again, which would put the link back.
+    agent.terminate();
+    agent.start_with(&["--enforce"]);
     let posture = |code: i32| {
         let output = agent.run(&["status", "-o", "json"]);
         expect("exit code of status", output.status.code(), Some(code))?;

@@ -5,7 +5,7 @@
 
 use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::{Loader, LoaderSettings};
-use aegis_kernel_abi::{Event, Hook, Reason};
+use aegis_kernel_abi::{Event, Operations, Reason};
 use aegis_policy::{Plan, Source, compile};
 use aegis_tests::check::expect;
 use aegis_tests::long;
@@ -82,12 +82,12 @@ impl Armed {
         self.0.counts().expect("counts").undecidable
     }
 
-    /// The reasons that events of a hook have given since the last time.
-    fn reasons(&self, hook: Hook) -> BTreeSet<&'static str> {
+    /// The reasons that events of an operation have given since the last time.
+    fn reasons(&self, operation: Operations) -> BTreeSet<&'static str> {
         let mut ring = self.0.probes().events().expect("the event ring");
         let mut reasons = BTreeSet::new();
         let mut take = |event: &Event| {
-            if event.hook == hook as u8 {
+            if event.operations & operation.bits() != 0 {
                 reasons.insert(Reason::from_byte(event.reason).map_or("none", Reason::word));
             }
         };
@@ -121,11 +121,11 @@ fn check_forced(forced: &Forced) -> Result<(), Failed> {
     // The name with the rule on it leads to every place where an error can be met.
     expect("the protected name", make("made"), Outcome::Denied)?;
     expect("counted", armed.undecidable() > before, true)?;
-    expect("its reason", armed.reasons(Hook::InodeMkdir), BTreeSet::from([forced.reason.word()]))?;
+    expect("its reason", armed.reasons(Operations::MKDIR), BTreeSet::from([forced.reason.word()]))?;
     let before = armed.undecidable();
     expect("the protected file", write("written"), Outcome::Denied)?;
     expect("counted", armed.undecidable() > before, true)?;
-    expect("its reason", armed.reasons(Hook::FileOpen), BTreeSet::from([forced.reason.word()]))?;
+    expect("its reason", armed.reasons(Operations::WRITE), BTreeSet::from([forced.reason.word()]))?;
     let before = armed.undecidable();
     let other = make("other");
     // A neighbour does not come to the rows of the name.

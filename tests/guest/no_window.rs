@@ -143,8 +143,9 @@ fn applies_and_kills() -> Result<(), Failed> {
     expect("denied opens that were allowed", let_through, 0)?;
     expect("allowed opens that were denied", held_up, 0)?;
     expect("undecidable", agent.json(&["status"])["counts"]["undecidable"].as_u64(), Some(0))?;
-    // Over the outputs of all daemons.
-    println!("{}", check_account(&agent.output(), &agent.account())?);
+    // Over the outputs of all daemons, once everything is delivered.
+    let account = agent.account();
+    println!("{}", check_account(&agent.output(), &account)?);
     Ok(())
 }
 
