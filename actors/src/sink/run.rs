@@ -249,6 +249,8 @@ impl<W: Write, B: Books> Press<W, B> {
         for some in all.chunks(AT_ONCE) {
             if self.failed.is_empty() {
                 self.write(some).await;
+                // Its heart must beat, and whoever ends it be heard, also if there is always more to write.
+                tokio::task::yield_now().await;
             } else {
                 // Behind what failed: it must not come before its gap.
                 some.iter().for_each(|item| lose(&mut self.failed, item.told, GapReason::StdoutFailed));
