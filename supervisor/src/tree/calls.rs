@@ -50,8 +50,9 @@ impl<W: Clone> Node<W> {
         let child = self.of_name(name)?;
         match child.life {
             Life::Idle => Ok(child.id),
-            Life::Waiting { .. } | Life::Dead(_) => Err(CallError::Restarting(name.to_owned())),
-            Life::Starting { .. } | Life::Running { .. } | Life::Stopping { .. } => {
+            Life::Waiting { .. } | Life::Failed(_) => Err(CallError::Restarting(name.to_owned())),
+            // Of one that is dead nobody knows yet.
+            Life::Starting { .. } | Life::Running { .. } | Life::Stopping { .. } | Life::Dead(_) => {
                 Err(CallError::Running(name.to_owned()))
             }
         }

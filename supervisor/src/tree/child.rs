@@ -4,7 +4,7 @@ use super::node::Node;
 use super::window::Window;
 use super::{CallId, Run};
 use crate::exit::Exit;
-use crate::spec::ChildSpec;
+use crate::spec::{ChildSpec, Kind, Shutdown};
 use std::time::Duration;
 
 /// Names a child within its supervisor; a name could pass to another.
@@ -29,9 +29,11 @@ pub(super) enum Life {
     /// Ready.
     Running { run: Run, since: Duration },
     /// Asked to end. Ended by force at that time.
-    Stopping { run: Run, kill_at: Option<Duration>, caller: Option<CallId> },
+    Stopping { run: Run, kill_at: Option<Duration>, callers: Vec<CallId> },
     /// It has ended by itself, and its turn has not come.
     Dead(Exit),
+    /// Its restart failed, and its turn to be restarted again has not come.
+    Failed(Exit),
     /// To be restarted at that time.
     Waiting { due: Duration },
 }
@@ -41,11 +43,12 @@ impl Life {
     pub(super) fn run(&self) -> Option<Run> {
         match self {
             Self::Starting { run, .. } | Self::Running { run, .. } | Self::Stopping { run, .. } => Some(*run),
-            Self::Idle | Self::Dead(_) | Self::Waiting { .. } => None,
+            Self::Idle | Self::Dead(_) | Self::Failed(_) | Self::Waiting { .. } => None,
         }
     }
 }
 
+#[derive(Debug, Clone)]
 pub(super) struct Child<W> {
     pub(super) id: Id,
     pub(super) spec: ChildSpec<W>,
@@ -77,6 +80,18 @@ impl<W> Child<W> {
             is_degraded: false,
             inner: None,
         }
+    }
+
+    /// What went wrong before does not count any more.
+    pub(super) fn recover(&mut self) {
+        self.is_degraded = false;
+        self.window.clear();
+        self.streak = 0;
+    }
+
+    /// Whether nobody asks it to end.
+    pub(super) fn is_ended_by_force(&self) -> bool {
+        matches!(self.spec.kind, Kind::Worker { shutdown: Shutdown::Kill, .. })
     }
 
     pub(super) fn incarnation(&self) -> u32 {

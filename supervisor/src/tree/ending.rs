@@ -21,17 +21,17 @@ impl<W: Clone> Node<W> {
                 child.life = Life::Dead(exit);
                 self.deferred.push_back(Deferred::Exit(id));
             }
-            Life::Stopping { caller, .. } => {
-                if exit.is_abnormal() {
+            Life::Stopping { ref mut callers, .. } => {
+                let callers = std::mem::take(callers);
+                let as_asked = exit == Exit::Killed && child.is_ended_by_force();
+                if exit.is_abnormal() && !as_asked {
                     shared.report(&child.path, child.incarnation(), What::StoppedBadly(exit));
                 }
                 self.rest(id);
-                if let Some(call) = caller {
-                    shared.reply(call, Ok(()));
-                }
+                callers.into_iter().for_each(|call| shared.reply(call, Ok(())));
                 self.stop_next(shared);
             }
-            Life::Idle | Life::Dead(_) | Life::Waiting { .. } => {}
+            Life::Idle | Life::Dead(_) | Life::Failed(_) | Life::Waiting { .. } => {}
         }
     }
 
@@ -83,18 +83,21 @@ impl<W: Clone> Node<W> {
             && (child.is_degraded || !child.window.add(now, intensity))
         {
             child.is_degraded = true;
-            child.life = Life::Waiting { due: now + retry };
+            child.life = Life::Waiting { due: now.saturating_add(retry) };
             shared.report(&child.path, child.incarnation(), What::Degraded(exit, retry));
             return;
         }
         let delay = wait(&child.spec.backoff, child.streak, &mut shared.random);
         child.streak = child.streak.saturating_add(1);
-        child.life = Life::Waiting { due: now + delay };
+        child.life = Life::Waiting { due: now.saturating_add(delay) };
         shared.report(&child.path, child.incarnation(), What::Restarting(exit, delay));
-        let others = self.others(id);
-        if !others.is_empty() {
-            self.begin_stop(shared, others, Then::Park(id, now + delay));
+        if delay.is_zero() {
+            // OTP restarts before it looks at what else has happened.
+            self.resume(shared, id);
+            return;
         }
+        let others = self.others(id);
+        self.begin_stop(shared, others, Then::Idle);
     }
 
     /// A child that waited is due.

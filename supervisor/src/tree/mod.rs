@@ -5,7 +5,15 @@
 //! gave: what comes of a run that is over is recognised by that and left out.
 //!
 //! Children are started in order, each when the one before it is ready, and stopped in reverse order. While that goes on
-//! in a supervisor, other exits and calls wait, as they wait in the mailbox of OTP's. What this module does not do:
+//! in a supervisor, other exits and calls wait, as they wait in the mailbox of OTP's. So do restarts that failed: they are
+//! tried again, and counted, when it is their turn.
+//!
+//! On purpose it differs from OTP's in this: a supervisor that is to end does not first finish what it is starting, nor see
+//! to what waits; children are named in a dynamic supervisor, too, and are started there without waiting for each other;
+//! a child that is asked to end and then ends normally has done so well, also if it is permanent; and what comes from the
+//! additions that [`crate::spec`] calls ours.
+//!
+//! What this module does not do:
 //! watch heartbeats, keep start deadlines, end a child that does not end. A driver does, and reports an
 //! [`Exit`].
 
@@ -172,6 +180,7 @@ pub enum What {
 }
 
 /// What all nodes of a tree share while one event is handled.
+#[derive(Debug, Clone)]
 struct Shared<W> {
     now: Duration,
     runs: u64,
@@ -195,6 +204,7 @@ impl<W> Shared<W> {
 }
 
 /// A tree of supervisors and workers.
+#[derive(Debug, Clone)]
 pub struct Tree<W> {
     root: Node<W>,
     shared: Shared<W>,

@@ -2,7 +2,7 @@
 
 use super::child::{Caller, Child, Id, Life, State, View};
 use super::window::Window;
-use super::{Call, CallId, Command, Run, Shared, What};
+use super::{Call, CallError, CallId, Command, Run, Shared, What};
 use crate::exit::{Cause, Exit};
 use crate::spec::{ChildSpec, Strategy, SupervisorSpec};
 use crate::validate::join;
@@ -19,12 +19,14 @@ pub(super) enum Local {
 }
 
 /// What a supervisor tells its own.
+#[derive(Debug, Clone)]
 pub(super) enum Signal {
     Up,
     Down(Exit),
 }
 
 /// What a supervisor is about.
+#[derive(Debug, Clone)]
 pub(super) enum Phase {
     New,
     /// Its children run or wait, and it takes in what comes.
@@ -43,7 +45,7 @@ pub(super) enum Phase {
 }
 
 /// Why children are started.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Why {
     /// The supervisor starts: if one fails, so does it.
     Boot,
@@ -54,21 +56,24 @@ pub(super) enum Why {
 }
 
 /// What follows when children have been stopped.
+#[derive(Debug, Clone)]
 pub(super) enum Then {
     Idle,
-    /// Let a child wait until it is due.
-    Park(Id, Duration),
     /// Start a child, and those that are stopped with it.
     Group(Id),
     Down(Exit),
 }
 
 /// What waits until the supervisor is idle.
+#[derive(Debug, Clone)]
 pub(super) enum Deferred<W> {
     Exit(Id),
+    /// A restart failed.
+    Retry(Id),
     Call(CallId, Call<W>),
 }
 
+#[derive(Debug, Clone)]
 pub(super) struct Node<W> {
     pub(super) path: String,
     /// Without its children.
@@ -123,7 +128,8 @@ impl<W: Clone> Node<W> {
 
     pub(super) fn handle(&mut self, shared: &mut Shared<W>, local: Local) -> Vec<Signal> {
         match local {
-            Local::Start => self.boot(shared),
+            Local::Start if matches!(self.phase, Phase::New) => self.boot(shared),
+            Local::Start => {}
             Local::Stop => self.is_asked = true,
             Local::Started(run) => self.of_run(run).into_iter().for_each(|id| self.started(shared, id)),
             Local::Ignored(run) => self.of_run(run).into_iter().for_each(|id| self.ignored(shared, id)),
@@ -207,6 +213,11 @@ impl<W: Clone> Node<W> {
         call: Call<W>,
     ) -> Vec<Signal> {
         if at.is_empty() {
+            if matches!(self.phase, Phase::Stopping { then: Then::Down(_), .. }) {
+                // It sees to nothing any more.
+                shared.reply(id, Err(CallError::Ending));
+                return Vec::new();
+            }
             self.deferred.push_back(Deferred::Call(id, call));
             return self.settled(shared);
         }
@@ -233,10 +244,10 @@ impl<W: Clone> Node<W> {
                     *kill_at = None;
                     shared.out.push(Command::Kill(*run));
                 }
-                Life::Running { since, .. } if child.is_degraded && shared.now >= *since + period => {
-                    child.is_degraded = false;
-                    child.window.clear();
-                    child.streak = 0;
+                Life::Running { since, .. }
+                    if child.is_degraded && shared.now.saturating_sub(*since) >= period =>
+                {
+                    child.recover();
                     shared.report(&child.path, child.incarnation(), What::Recovered);
                 }
                 _ => {}
@@ -250,7 +261,9 @@ impl<W: Clone> Node<W> {
         let of_child = |child: &Child<W>| match child.life {
             Life::Stopping { kill_at, .. } => kill_at,
             Life::Waiting { due } if is_idle => Some(due),
-            Life::Running { since, .. } if child.is_degraded => Some(since + self.spec.intensity.period),
+            Life::Running { since, .. } if child.is_degraded => {
+                Some(since.saturating_add(self.spec.intensity.period))
+            }
             _ => None,
         };
         let inner = self.children.iter().filter_map(|child| child.inner.as_ref()?.next_due());
@@ -282,12 +295,20 @@ impl<W: Clone> Node<W> {
         match deferred {
             Deferred::Call(id, call) => self.call(shared, id, call),
             Deferred::Exit(id) => {
-                // If it was stopped or started meanwhile, its exit has been seen to.
                 if let Some(child) = self.child(id)
                     && let Life::Dead(exit) = &child.life
                 {
                     let exit = exit.clone();
                     self.ended(shared, id, exit);
+                }
+            }
+            Deferred::Retry(id) => {
+                // Others may have taken it with them meanwhile, and started it.
+                if let Some(child) = self.child(id)
+                    && let Life::Failed(exit) = &child.life
+                {
+                    let exit = exit.clone();
+                    self.restart(shared, id, exit);
                 }
             }
         }
@@ -311,7 +332,7 @@ impl<W: Clone> Node<W> {
                 Life::Starting { .. } => State::Starting,
                 Life::Running { .. } => State::Running,
                 Life::Stopping { .. } => State::Stopping,
-                Life::Dead(_) | Life::Waiting { .. } => State::Waiting,
+                Life::Dead(_) | Life::Failed(_) | Life::Waiting { .. } => State::Waiting,
             };
             let view = child.inner.as_ref().map(|inner| inner.view(now));
             let own = child.window.count(now, self.spec.intensity);

@@ -1,7 +1,7 @@
 //! How children are started: in order, each when the one before it is ready.
 
 use super::child::{Caller, Id, Life};
-use super::node::{Local, Node, Phase, Signal, Why};
+use super::node::{Deferred, Local, Node, Phase, Signal, Why};
 use super::{CallError, Command, Shared, What};
 use crate::exit::Exit;
 use crate::spec::{Kind, Restart};
@@ -78,20 +78,32 @@ impl<W: Clone> Node<W> {
 
     pub(super) fn ignored(&mut self, shared: &mut Shared<W>, id: Id) {
         let Some(child) = self.child(id) else { return };
-        let Life::Starting { caller, .. } = child.life else { return };
-        if let Some(Caller { call, .. }) = caller {
-            shared.reply(call, Ok(()));
+        match child.life {
+            Life::Starting { caller, .. } => {
+                if let Some(Caller { call, .. }) = caller {
+                    shared.reply(call, Ok(()));
+                }
+                self.rest(id);
+                self.start_next(shared);
+            }
+            // It was asked to end just when it said that it does not begin.
+            Life::Stopping { .. } => self.exited(shared, id, Exit::Normal),
+            _ => {}
         }
-        self.rest(id);
-        self.start_next(shared);
     }
 
     /// A child is not running any more, and not to be restarted.
     pub(super) fn rest(&mut self, id: Id) {
         let is_dynamic = self.is_dynamic();
         let Some(child) = self.child(id) else { return };
+        let is_temporary = child.spec.restart == Restart::Temporary;
         child.life = Life::Idle;
-        if is_dynamic || child.spec.restart == Restart::Temporary {
+        if child.is_degraded {
+            child.recover();
+        }
+        // Its end has been seen to. A later one gets a turn of its own.
+        self.deferred.retain(|deferred| !matches!(deferred, Deferred::Exit(other) if *other == id));
+        if is_dynamic || is_temporary {
             self.remove(id);
         }
     }
@@ -105,6 +117,7 @@ impl<W: Clone> Node<W> {
     ) {
         let is_dynamic = self.is_dynamic();
         let why = if let Phase::Starting { why, .. } = self.phase { Some(why) } else { None };
+        let is_ending = matches!(self.phase, Phase::Stopping { .. });
         let Some(child) = self.child(id) else { return };
         child.life = Life::Idle;
         if let Some(Caller { call, is_new }) = caller {
@@ -116,6 +129,12 @@ impl<W: Clone> Node<W> {
             self.start_next(shared);
             return;
         }
+        if is_ending {
+            // The supervisor ends, and it was not this child's turn to be asked.
+            shared.report(&child.path, child.incarnation(), What::Ended(exit));
+            self.rest(id);
+            return;
+        }
         match why {
             Some(Why::Boot) => {
                 let whole = format!("its child `{}` could not be started: it {exit}", child.spec.name);
@@ -124,8 +143,9 @@ impl<W: Clone> Node<W> {
             }
             // OTP: a restart that fails is tried again, whatever the exit. What was to be started after it is not.
             Some(_) => {
+                child.life = Life::Failed(exit);
                 self.phase = Phase::Idle;
-                self.restart(shared, id, exit);
+                self.deferred.push_back(Deferred::Retry(id));
             }
             // The first start of a dynamic child fails for itself alone.
             None if child.spec.restart == Restart::Temporary => self.stay_ended(shared, id, exit),

@@ -3,7 +3,7 @@
 use super::child::{Caller, Id, Life};
 use super::node::{Deferred, Local, Node, Phase, Signal, Then, Why};
 use super::{CallError, CallId, Command, Shared, What};
-use crate::exit::Exit;
+use crate::exit::{Cause, Exit};
 use crate::spec::{Kind, Shutdown};
 use std::collections::VecDeque;
 
@@ -60,12 +60,11 @@ impl<W: Clone> Node<W> {
             // Whoever is to end starts nobody; it is seen to next.
             _ if self.is_asked => {}
             Then::Idle => {}
-            Then::Park(id, due) => {
-                if let Some(child) = self.child(id) {
-                    child.life = Life::Waiting { due };
-                }
-            }
             Then::Group(id) => {
+                // If one before it fails, it is not the one that waits.
+                if let Some(child) = self.child(id) {
+                    child.life = Life::Idle;
+                }
                 let group = self.group(id);
                 self.begin_start(shared, group, Why::Again);
             }
@@ -74,17 +73,23 @@ impl<W: Clone> Node<W> {
 
     pub(super) fn stop(&mut self, shared: &mut Shared<W>, id: Id, caller: Option<CallId>) {
         let Some(child) = self.child(id) else { return };
-        let run = match &child.life {
-            Life::Starting { run, caller } => {
-                if let Some(Caller { call, .. }) = caller {
-                    shared.reply(*call, Err(CallError::Ending));
+        let run = match &mut child.life {
+            Life::Starting { run, caller: start } => {
+                if let Some(Caller { call, .. }) = start {
+                    let name = child.spec.name.clone();
+                    let terminated = CallError::Failed { name, exit: Exit::Shutdown(Cause::Asked) };
+                    let error = if caller.is_some() { terminated } else { CallError::Ending };
+                    shared.reply(*call, Err(error));
                 }
                 *run
             }
             Life::Running { run, .. } => *run,
             // It is on its way out already.
-            Life::Stopping { .. } => return,
-            Life::Idle | Life::Dead(_) | Life::Waiting { .. } => {
+            Life::Stopping { callers, .. } => {
+                callers.extend(caller);
+                return;
+            }
+            Life::Idle | Life::Dead(_) | Life::Failed(_) | Life::Waiting { .. } => {
                 if let Life::Dead(exit) = &child.life
                     && exit.is_abnormal()
                 {
@@ -102,8 +107,9 @@ impl<W: Clone> Node<W> {
             Kind::Worker { shutdown, .. } => shutdown,
             Kind::Supervisor(_) => Shutdown::Never,
         };
-        let kill_at = if let Shutdown::Within(time) = shutdown { Some(shared.now + time) } else { None };
-        child.life = Life::Stopping { run, kill_at, caller };
+        let kill_at =
+            if let Shutdown::Within(time) = shutdown { Some(shared.now.saturating_add(time)) } else { None };
+        child.life = Life::Stopping { run, kill_at, callers: caller.into_iter().collect() };
         if is_worker {
             let kill = shutdown == Shutdown::Kill;
             shared.out.push(if kill { Command::Kill(run) } else { Command::Stop(run) });
