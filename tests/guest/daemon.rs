@@ -23,6 +23,7 @@ const TESTS: &[Test] = &[
     ("failed_start_leaves_nothing", failed_start),
     ("failed_start_keeps_the_way_in", failed_start_keeps),
     ("parts_are_shown", parts),
+    ("demo_is_as_expected", demo),
     ("detach_of_others_is_refused", detach_of_others),
     ("missing_link_is_not_enforce", missing_link),
     ("exempt_cgroup_is_let_through", exempt),
@@ -224,6 +225,15 @@ fn parts() -> Result<(), Failed> {
         "spool",
     ];
     expect("parts", names, expected.map(str::to_owned).to_vec())
+}
+
+/// What a newcomer sees first.
+fn demo() -> Result<(), Failed> {
+    let output = Command::new("aegisbpf").args(["demo", "-o", "json"]).output().expect("aegisbpf");
+    let said = String::from_utf8_lossy(&output.stderr);
+    expect(&said, output.status.code(), Some(0))?;
+    let _: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+    Ok(())
 }
 
 /// A link that somebody took away is seen by the next self-check, although all others still hold.

@@ -97,7 +97,10 @@ impl<W: Clone> Node<W> {
             return;
         }
         let others = self.others(id);
-        self.begin_stop(shared, others, Then::Idle);
+        // In a dynamic supervisor nobody waits for those who are stopped meanwhile.
+        if !others.is_empty() {
+            self.begin_stop(shared, others, Then::Idle);
+        }
     }
 
     /// A child that waited is due.

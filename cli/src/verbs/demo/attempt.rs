@@ -25,8 +25,10 @@ pub(super) enum Way {
     Create,
     /// Opens the file as a mere place, which nobody denies, and that place again for reading.
     ReadByDescriptor,
-    /// Removes what has the name, gives the name to another file, and reads that.
+    /// Gives the name to another file, and reads that.
     ReadReplaced,
+    /// Gives the name to another file.
+    MoveIn,
     /// Starts it as a program.
     Exec,
     /// Starts the dynamic loader, which maps the program.
@@ -38,7 +40,9 @@ impl Way {
     fn operation(self) -> &'static str {
         match self {
             Self::Read | Self::ReadByDescriptor | Self::ReadReplaced => "read",
-            Self::Write | Self::Create => "write",
+            Self::Write => "write",
+            Self::Create => "create",
+            Self::MoveIn => "rename",
             Self::Exec => "exec",
             Self::ExecByLoader => "map-exec",
         }
@@ -213,9 +217,12 @@ fn perform(way: Way, path: &Path, scratch: &Scratch) -> Result<Option<(String, O
         Way::Create => OpenOptions::new().write(true).create_new(true).open(path).and_then(scribble),
         Way::ReadByDescriptor => return by_descriptor(path).map(Some),
         Way::ReadReplaced => {
-            scratch.replace(path)?;
+            // In one step: whoever finds the name empty for a moment may protect it as one where nothing is.
+            fs::rename(scratch.passing()?, path)
+                .with_context(|| format!("cannot replace {}", path.display()))?;
             fs::read(path).map(drop)
         }
+        Way::MoveIn => fs::rename(scratch.passing()?, path),
         // Whether it was started is the kernel's answer; how the program ends is not.
         Way::Exec => quiet(path).spawn().and_then(|mut child| child.wait()).map(drop),
         Way::ExecByLoader => {

@@ -108,7 +108,7 @@ pub(super) const ROWS: &[Row] = &[
     row(ARMED, "read by descriptor", Way::ReadByDescriptor, SECRET, object("secret-file", SECRET)),
     row(ARMED, "read after replacing it", Way::ReadReplaced, REPLACED, slot("replaced-file", REPLACED)),
     row(ARMED, "write to make it", Way::Create, ABSENT, slot("absent-file", ABSENT)),
-    row(ARMED, "read after moving it in", Way::ReadReplaced, ABSENT, slot("absent-file", ABSENT)),
+    row(ARMED, "move another file there", Way::MoveIn, ABSENT, slot("absent-file", ABSENT)),
     row(ARMED, "exec", Way::Exec, PROGRAM, object("program", PROGRAM)),
     row(ARMED, "exec by dynamic loader", Way::ExecByLoader, PROGRAM, object("program", PROGRAM)),
     row(ARMED, "exec by #! of a script", Way::Exec, OTHER_SCRIPT, object("program", PROGRAM)),

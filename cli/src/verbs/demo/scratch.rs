@@ -117,18 +117,11 @@ impl Scratch {
         Ok(self.path(POLICY))
     }
 
-    /// Puts another file where one was, or where none was. The new one is made before the old one goes, so it
-    /// cannot get the old one's inode.
-    pub(super) fn replace(&self, path: &Path) -> Result<()> {
-        let replaced = || -> io::Result<()> {
-            fs::write(self.path(PASSING), "other content\n")?;
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            fs::rename(self.path(PASSING), path)
-        };
-        replaced().with_context(|| format!("cannot replace {}", path.display()))
+    /// Another file, to be moved somewhere.
+    pub(super) fn passing(&self) -> Result<PathBuf> {
+        let path = self.path(PASSING);
+        fs::write(&path, "other content\n").with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
     }
 }
 

@@ -239,6 +239,16 @@ fn dynamic_children_do_not_wait_for_each_other() {
 }
 
 #[test]
+fn a_wait_in_a_dynamic_supervisor_is_not_for_who_is_being_stopped() {
+    let mut play = Play::up(group(Strategy::Dynamic, [waits("a"), permanent("b"), permanent("c")])).late();
+    assert_eq!(play.call(Call::Terminate("b".to_owned())), "stop b");
+    assert_eq!(play.fail("a"), "");
+    assert_eq!(play.fail("c"), "start c");
+    assert_eq!(play.pass(SECOND), "start a");
+    assert_eq!(play.exit("b", ASKED), "reply 1 ok");
+}
+
+#[test]
 fn dynamic_children_are_all_stopped_at_once() {
     let mut play = Play::up(group(Strategy::Dynamic, [permanent("a"), permanent("b")])).late();
     play.call(Call::Add(permanent("c")));
