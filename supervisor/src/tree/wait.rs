@@ -60,4 +60,17 @@ mod tests {
         let again = Random::new(7);
         assert_eq!(waits[0], wait(&backoff, 0, &mut again.clone()), "the same seed, the same waits");
     }
+
+    #[test]
+    fn the_numbers_are_those_of_split_mix() {
+        let mut random = Random::new(1_234_567);
+        let expected = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431,
+            16_408_922_859_458_223_821,
+        ];
+        assert_eq!(expected.map(|_| random.next()), expected);
+    }
 }

@@ -46,6 +46,14 @@ fn it_restarts_its_own_and_nobody_else_notices() {
 }
 
 #[test]
+fn of_several_the_one_is_told_whose_child_it_is() {
+    let [first, second] = ["m", "n"].map(|name| ChildSpec::supervisor(name, inner()));
+    let mut play = Play::up(group(Strategy::OneForOne, [first, second]));
+    assert_eq!(play.fail("n/x"), "stop n/y, start n/x, start n/y");
+    assert_eq!(play.fail("m/x"), "stop m/y, start m/x, start m/y");
+}
+
+#[test]
 fn when_it_gives_up_its_own_supervisor_decides() {
     let gives_up = |restart: Restart| {
         let mut play = play(nested().restart(restart));
