@@ -198,19 +198,22 @@ impl Driver {
 
     async fn drive(mut self) -> Outcome {
         let mut outcome = self.step(Event::Start);
+        let mut looked = Instant::now();
         loop {
             if let Some(outcome) = outcome {
                 return outcome;
             }
             self.pulse.beat();
-            let wait = self.until_due();
+            let until_look = LOOK.saturating_sub(looked.elapsed());
             outcome = tokio::select! {
                 biased;
-                Some(told) = self.told.recv() => self.take_in(told),
-                Some(request) = self.requests.recv() => self.asked(request),
-                () = tokio::time::sleep(wait) => {
+                // First, and by its own time: whoever asks again and again puts off neither this nor what is due.
+                () = tokio::time::sleep(self.until_due().min(until_look)) => {
+                    looked = Instant::now();
                     if let Some(stuck) = self.look() { Some(stuck) } else { self.step(Event::Time) }
                 }
+                Some(told) = self.told.recv() => self.take_in(told),
+                Some(request) = self.requests.recv() => self.asked(request),
             };
         }
     }
@@ -220,7 +223,7 @@ impl Driver {
     }
 
     fn until_due(&self) -> Duration {
-        self.tree.next_due().map_or(LOOK, |due| due.saturating_sub(self.now()).min(LOOK))
+        self.tree.next_due().map_or(LOOK, |due| due.saturating_sub(self.now()))
     }
 
     fn take_in(&mut self, told: Told) -> Option<Outcome> {

@@ -80,6 +80,24 @@ fn a_short_hang_is_ended_and_restarted() {
 }
 
 #[test]
+fn a_hang_is_found_however_often_the_driver_is_asked() {
+    let play = three(Strategy::OneForOne, |child| child);
+    let told = play.scene.puppets["two"].clone();
+    let blocked = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(told.send(crate::scene::Do(Deed::Block(900))))
+    });
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_millis(1_500) {
+        play.status();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = blocked.join();
+    play.until_up("two", 1);
+    assert_eq!(play.status().find("two").and_then(|two| two.last_exit.clone()), Some(Exit::Hung));
+}
+
+#[test]
 fn excused_work_is_no_hang() {
     let play = three(Strategy::OneForOne, |child| child);
     assert_eq!(play.tell("two", Deed::Busy(1500)), Ok(0));
