@@ -35,11 +35,13 @@ impl Boot {
         Self { sources: Mutex::new(sources), ..Self::default() }
     }
 
-    /// Keeps the error with its type, for the exit code; what is returned says it to the supervisor.
+    /// Keeps the error of a first start with its type, for the exit code; what is returned says it to the supervisor.
     pub(crate) fn failed(&self, error: RunError) -> BoxError {
         let told = error.whole();
-        // The first is the cause of the others.
-        locked(&self.error).get_or_insert(error);
+        if !self.is_up() {
+            // The first is the cause of the others.
+            locked(&self.error).get_or_insert(error);
+        }
         told.into()
     }
 
@@ -55,9 +57,8 @@ impl Boot {
         self.is_up.load(Ordering::Acquire)
     }
 
-    /// Everything has started. What failed before is over.
+    /// Everything has started. No error of a first start is kept then, as one would have ended the daemon.
     pub(crate) fn up(&self) {
-        locked(&self.error).take();
         self.is_up.store(true, Ordering::Release);
     }
 
@@ -112,5 +113,23 @@ impl Boot {
             let detail = format!("{path} {incarnation}: {text}");
             journal.did(&format!("child_{word}"), self.generation.load(Ordering::Acquire), &detail);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_first_start_leaves_its_error() {
+        let boot = Boot::new(None);
+        let error = |text: &str| RunError::Ended(text.to_owned());
+        drop(boot.failed(error("cause")));
+        drop(boot.failed(error("consequence")));
+        assert!(boot.take_error().is_some_and(|first| first.to_string().contains("cause")));
+        boot.up();
+        let told = boot.failed(error("later"));
+        assert!(told.to_string().contains("later") && boot.take_error().is_none());
+        assert_eq!(boot.proof_age(), Duration::MAX, "nothing was proven");
     }
 }

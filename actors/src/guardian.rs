@@ -1,6 +1,6 @@
-//! The guardian: the main thread of the daemon. It does nothing but look after the supervision, which does everything
-//! else: that it turns, that no critical part of it is silent, and that what is in force was proven. Only then does it
-//! tell systemd that the daemon is well. It is no actor, so nothing that happens to actors happens to it.
+//! The guardian: the main thread of the daemon. It does nothing but look after the supervision, which looks after all
+//! parts: that it turns, and that what is in force was proven. Only then does it tell systemd that the daemon is well. It
+//! is no actor, so nothing that happens to actors happens to it.
 
 use crate::boot::Boot;
 use aegis_supervisor::{Handle, Outcome};

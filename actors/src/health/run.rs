@@ -29,9 +29,12 @@ impl Child for HealthChild {
     async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
         let journal = self.spool.send(Get).await?.journal.clone();
         let (loader, boot) = (self.loader.clone(), Arc::clone(&self.boot));
-        // It was proven when it was put in force, or adopted.
-        self.boot.proven();
         if !self.boot.is_up() {
+            // It was to be proven when it was put in force, or adopted; whether it was, the classes tell.
+            let classes = self.loader.run(|loader, _| loader.classes()).await?;
+            if classes.is_ok_and(|classes| wrong(&classes).is_none()) {
+                self.boot.proven();
+            }
             self.boot.up();
             tracing::info!("ready");
         }
