@@ -1,11 +1,12 @@
 //! What outlives every actor: how the daemon started, and who is to be told of what happens to its parts.
 
+use crate::lock::locked;
 use crate::spool::Journal;
 use crate::tree::RunError;
 use aegis_control_api::PolicySource;
 use aegis_supervisor::{BoxError, Handle, Report, What};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The daemon as a whole.
@@ -23,11 +24,6 @@ pub(crate) struct Boot {
     generation: AtomicU32,
     /// When the generation in force was last proven.
     proven: Mutex<Option<Instant>>,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Each holds one value that is put there whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Boot {
@@ -85,6 +81,11 @@ impl Boot {
         *locked(&self.journal) = Some(journal);
     }
 
+    /// The generation in force, as of the last time that the loader did something.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
+    }
+
     pub(crate) fn set_generation(&self, generation: u32) {
         self.generation.store(generation, Ordering::Release);
     }
@@ -111,7 +112,7 @@ impl Boot {
         }
         if let Some(journal) = &*locked(&self.journal) {
             let detail = format!("{path} {incarnation}: {text}");
-            journal.did(&format!("child_{word}"), self.generation.load(Ordering::Acquire), &detail);
+            journal.did(&format!("child_{word}"), self.generation(), &detail);
         }
     }
 }

@@ -5,13 +5,14 @@ use crate::boot::Boot;
 use crate::control::{ControlChild, Socket};
 use crate::guardian::{self, Fate, Signals};
 use crate::health::HealthChild;
-use crate::loader::{LoadError, Loader, LoaderChild, LoaderRef, LoaderSettings};
+use crate::loader::{LoadError, Loader, LoaderChild, LoaderSettings};
 use crate::local::PolicyError;
 use crate::policy_watcher::WatcherChild;
 use crate::ringbuf_reader::ReaderChild;
 use crate::router::RouterChild;
 use crate::sink::StdoutChild;
 use crate::spool::{Journal, SpoolChild};
+use crate::ways::Ways;
 use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport, PolicySource, Posture, UnseenRule};
 use aegis_supervisor::{
     Backoff, Child, ChildRef, ChildSpec, Driver, Excess, Exit, Limits, Options, Outcome, Shutdown, Strategy,
@@ -107,38 +108,27 @@ const RETRY: Duration = Duration::from_secs(30);
 /// which have nothing to do with each other or with anybody else. Sinks start before what hands on to them, so that they
 /// are stopped after it and still write what comes last.
 fn tree(settings: &RunSettings, socket: Socket, boot: &Arc<Boot>) -> SupervisorSpec<Work> {
-    let (loader, spool) = (LoaderRef::default(), ChildRef::default());
-    let boot = || Arc::clone(boot);
-    let (loader_of, spool_of) = (|| loader.clone(), || spool.clone());
-    let loader_child = LoaderChild {
+    let ways = Ways { boot: Arc::clone(boot), ..Ways::default() };
+    let loader = LoaderChild {
         settings: settings.loader.clone(),
         state_directory: settings.state_directory.clone(),
         events_per_second: settings.events_per_second,
-        boot: boot(),
+        boot: Arc::clone(boot),
     };
-    let spool_child = SpoolChild { loader: loader_of(), boot: boot() };
-    let watcher =
-        WatcherChild { loader: loader_of(), spool: spool_of(), boot: boot(), holders: settings.holders };
-    let mut sinks = group(Strategy::Dynamic).child(part(
-        "stdout",
-        StdoutChild { loader: loader_of(), spool: spool_of() },
-        LIMITS,
-    ));
+    let watcher = WatcherChild { ways: ways.clone(), holders: settings.holders };
+    let mut sinks = group(Strategy::Dynamic).child(part("stdout", StdoutChild(ways.clone()), LIMITS));
     sinks.excess = Excess::Degrade { retry: RETRY };
     let pipeline = group(Strategy::RestForOne)
-        .child(part("router", RouterChild { loader: loader_of(), spool: spool_of() }, LIMITS))
-        .child(part("ringbuf_reader", ReaderChild { loader: loader_of(), spool: spool_of() }, LIMITS));
-    let control =
-        ControlChild { socket: Arc::new(socket), loader: loader_of(), spool: spool_of(), boot: boot() };
-    let health = HealthChild { loader: loader_of(), spool: spool_of(), boot: boot() };
+        .child(part("router", RouterChild(ways.clone()), LIMITS))
+        .child(part("ringbuf_reader", ReaderChild(ways.clone()), LIMITS));
     group(Strategy::RestForOne)
-        .child(actor("loader", loader_child, &loader.0, LONG_START))
-        .child(actor("spool", spool_child, &spool, LIMITS))
+        .child(actor("loader", loader, &ways.loader.0, LONG_START))
+        .child(actor("spool", SpoolChild(ways.clone()), &ways.spool, LIMITS))
         .child(part("policy_watcher", watcher, LONG_START))
         .child(ChildSpec::supervisor("sinks", sinks))
         .child(ChildSpec::supervisor("pipeline", pipeline))
-        .child(part("control", control, LIMITS))
-        .child(part("health", health, LIMITS))
+        .child(part("control", ControlChild { socket, ways: ways.clone() }, LIMITS))
+        .child(part("health", HealthChild(ways), LIMITS))
 }
 
 fn group(strategy: Strategy) -> SupervisorSpec<Work> {

@@ -2,18 +2,18 @@
 
 use super::entries;
 use super::state::{Access, child_status, may, other_root, policy_refusal, refusal};
-use crate::boot::Boot;
 use crate::clock::unix_ns;
-use crate::loader::{Loader, LoaderRef};
+use crate::loader::Loader;
 use crate::local::{Policies, PolicyError};
 use crate::looped::Looped;
 use crate::router::unnumbered_gap;
-use crate::spool::{Get, Journal, SpoolActor, Store, line};
+use crate::spool::{Journal, Store, line};
+use crate::ways::Ways;
 use aegis_control_api::{
     API_VERSION, AccountsReply, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest,
     HolderAction, Memory, PolicyReply, ROOT_HEADER, Refusal, RefusalKind, Status, TreeReply, paths,
 };
-use aegis_supervisor::{BoxError, Child, ChildRef, Life, SendError};
+use aegis_supervisor::{BoxError, Child, Life, SendError};
 use async_trait::async_trait;
 use axum::body::{Body, Bytes};
 use axum::extract::connect_info::{ConnectInfo, Connected};
@@ -45,10 +45,8 @@ pub(crate) struct Socket {
 
 /// Makes the server behind the socket.
 pub(crate) struct ControlChild {
-    pub(crate) socket: Arc<Socket>,
-    pub(crate) loader: LoaderRef,
-    pub(crate) spool: ChildRef<SpoolActor>,
-    pub(crate) boot: Arc<Boot>,
+    pub(crate) socket: Socket,
+    pub(crate) ways: Ways,
 }
 
 #[async_trait(?Send)]
@@ -56,13 +54,13 @@ impl Child for ControlChild {
     type Actor = Looped;
 
     async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
-        let store = self.spool.send(Get).await?;
-        let root = self.loader.run(|loader, _| loader.root()).await?;
-        let listener = self.socket.listener.try_clone()?;
+        let Self { socket, ways } = self;
+        let store = ways.store().await?;
+        let root = ways.loader.run(|loader, _| loader.root()).await?;
+        let listener = socket.listener.try_clone()?;
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
-        let (loader, boot) = (self.loader.clone(), Arc::clone(&self.boot));
-        let daemon = Arc::new(Daemon { loader, root, store, boot });
+        let daemon = Arc::new(Daemon { ways: ways.clone(), root, store });
         let asked = life.clone();
         Ok(Looped::new(life, async move {
             tokio::select! {
@@ -82,11 +80,10 @@ const LAST_REPLY: Duration = Duration::from_millis(100);
 
 /// What an answer may need.
 pub(super) struct Daemon {
-    pub(super) loader: LoaderRef,
+    ways: Ways,
     /// Where its pins are.
     root: String,
     pub(super) store: Arc<Store>,
-    pub(super) boot: Arc<Boot>,
 }
 
 impl From<SendError> for Refused {
@@ -218,7 +215,7 @@ where
     T: Send + 'static,
     F: FnOnce(&mut Loader) -> Result<T, Refusal> + Send + 'static,
 {
-    daemon.loader.run(move |loader, _| work(loader)).await?.map_err(Refused)
+    daemon.ways.loader.run(move |loader, _| work(loader)).await?.map_err(Refused)
 }
 
 async fn status(
@@ -244,7 +241,7 @@ async fn tree(
 ) -> Reply<TreeReply> {
     may(Access::Read, uid).map_err(Refused)?;
     let gone = || Refused(Refusal { kind: RefusalKind::Failed, message: "the daemon is ending".to_owned() });
-    let status = daemon.boot.handle().ok_or_else(gone)?.status().await.map_err(|_| gone())?;
+    let status = daemon.ways.boot.handle().ok_or_else(gone)?.status().await.map_err(|_| gone())?;
     Ok(Json(TreeReply { version: API_VERSION, root: child_status(&status) }))
 }
 
@@ -337,7 +334,7 @@ where
     T: Send + 'static,
     F: FnOnce(&mut Policies, &mut Loader) -> Result<T, PolicyError> + Send + 'static,
 {
-    let done = daemon.loader.run(move |loader, policies| work(policies, loader)).await?;
+    let done = daemon.ways.loader.run(move |loader, policies| work(policies, loader)).await?;
     done.map_err(|error| Refused(policy_refusal(&error)))
 }
 
@@ -350,7 +347,7 @@ async fn detach(
     let links = with_loader(&daemon, |loader| loader.detach().map_err(|error| refusal(&error))).await?;
     tracing::warn!(reason = request.reason, "detached: nothing is enforced any more");
     daemon.store.journal.did("detached", 0, &request.reason);
-    daemon.boot.handle().into_iter().for_each(aegis_supervisor::Handle::stop);
+    daemon.ways.boot.handle().into_iter().for_each(aegis_supervisor::Handle::stop);
     Ok(Json(DetachReply { version: API_VERSION, links, undelivered: 0 }))
 }
 

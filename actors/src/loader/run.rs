@@ -6,6 +6,7 @@ use super::state::{
 };
 use super::{LoadError, accounts, resolve, step};
 use crate::clock::unix_ns;
+use crate::lock::locked;
 use aegis_control_api::{
     API_VERSION, AccountsReply, ApplyReply, ClassStatus, Counts, GenerationStatus, HolderReport, LinkStatus,
     PendingRule, PolicyReply, UnseenRule,
@@ -20,7 +21,7 @@ use aegis_probes::{
 };
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// What the command line chooses for the loader.
 #[derive(Debug, Clone)]
@@ -52,12 +53,12 @@ impl RuleNames {
     /// The id of a rule.
     #[must_use]
     pub fn get(&self, generation: u32, rule: u32) -> Option<String> {
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = locked(&self.0);
         names.get(&generation)?.get(usize::try_from(rule).ok()?).cloned()
     }
 
     fn put(&self, generation: u32, ids: Vec<String>) {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = locked(&self.0);
         names.insert(generation, Arc::new(ids));
         names.retain(|known, _| known.saturating_add(REMEMBERED) > generation);
     }

@@ -1,20 +1,19 @@
 //! The loop that waits for changes.
 
 use super::state::Schedule;
-use crate::boot::Boot;
-use crate::loader::{LoadError, Loader, LoaderRef};
+use crate::loader::{LoadError, Loader};
 use crate::local::Policies;
 use crate::looped::{Looped, readiness};
-use crate::spool::{Get, Journal, SpoolActor};
+use crate::spool::Journal;
 use crate::tree::{record_applied, warn_of_holders};
+use crate::ways::Ways;
 use aegis_control_api::{ApplyReply, HolderAction};
 use aegis_probes::NoticeRing;
-use aegis_supervisor::{BoxError, Child, ChildRef, Life, SendError};
+use aegis_supervisor::{BoxError, Child, Life, SendError};
 use async_trait::async_trait;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
 
@@ -29,9 +28,7 @@ const POLL: Duration = Duration::from_secs(5);
 
 /// Puts the first policy in force, and makes the watcher. Changes from then on count.
 pub(crate) struct WatcherChild {
-    pub(crate) loader: LoaderRef,
-    pub(crate) spool: ChildRef<SpoolActor>,
-    pub(crate) boot: Arc<Boot>,
+    pub(crate) ways: Ways,
     /// What is done about those who hold what the policy of the command line forbids.
     pub(crate) holders: HolderAction,
 }
@@ -41,11 +38,12 @@ impl Child for WatcherChild {
     type Actor = Looped;
 
     async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
-        let journal = self.spool.send(Get).await?.journal.clone();
+        let Self { ways, holders } = self;
+        let journal = ways.store().await?.journal.clone();
         let mounts = File::open(MOUNTS)?;
-        let notices = self.loader.run(|loader, _| loader.probes().notices()).await??;
+        let notices = ways.loader.run(|loader, _| loader.probes().notices()).await??;
         let ready = readiness(&notices)?;
-        let (action, sources) = (self.holders, self.boot.take_sources());
+        let (action, sources) = (*holders, ways.boot.take_sources());
         let apply = move |loader: &mut Loader, policies: &mut Policies| {
             let applied = match sources {
                 Some(sources) => Some(policies.apply(loader, sources)?),
@@ -55,22 +53,22 @@ impl Child for WatcherChild {
             loader.be_strict();
             Ok(applied.map(|reply| ApplyReply { holders: loader.holders(action), ..reply }))
         };
-        let applied: Result<_, crate::local::PolicyError> = self.loader.run(apply).await?;
-        let applied = applied.map_err(|error| self.boot.failed(error.into()))?;
+        let applied: Result<_, crate::local::PolicyError> = ways.loader.run(apply).await?;
+        let applied = applied.map_err(|error| ways.boot.failed(error.into()))?;
         // What changed while it was put in force made no notice; what was in force already has been looked at.
         let generation = if let Some(reply) = applied {
             record_applied(&journal, &reply);
             0
         } else {
-            self.loader.run(|loader, _| loader.active_generation()).await?
+            ways.boot.generation()
         };
         let (schedule, began) = (Schedule::default(), Instant::now());
-        let loader = self.loader.clone();
+        let ways = ways.clone();
         let work = Work {
             notices,
             ready,
             mounts,
-            loader,
+            ways,
             journal,
             schedule,
             began,
@@ -85,7 +83,7 @@ struct Work {
     notices: NoticeRing,
     ready: AsyncFd<OwnedFd>,
     mounts: File,
-    loader: LoaderRef,
+    ways: Ways,
     journal: Journal,
     schedule: Schedule,
     began: Instant,
@@ -121,22 +119,24 @@ impl Work {
             self.schedule.changed(self.began.elapsed());
         }
         // What changed between the walk and the flip made no notice, as the rules were not in force yet.
-        let look = |loader: &mut Loader, _: &mut Policies| (loader.active_generation(), loader.knows_plan());
-        let (generation, knows_plan) = self.loader.run(look).await?;
-        if std::mem::replace(&mut self.generation, generation) != generation && knows_plan {
-            self.schedule.changed(self.began.elapsed());
-        }
+        let generation = self.ways.boot.generation();
+        let is_new = std::mem::replace(&mut self.generation, generation) != generation;
         // Mounting and new cgroups make no notice. Only what is pending has something to gain from them.
         let now = self.began.elapsed();
         let is_due = now.saturating_sub(self.polled) >= POLL;
-        if (is_mounted || is_due) && knows_plan {
-            let pending = self.loader.run(|loader, _| loader.pending()).await?;
-            if pending.is_ok_and(|pending| !pending.is_empty()) {
-                if is_mounted { self.schedule.changed(now) } else { self.schedule.poll(now) }
-            }
-        }
         if is_due {
             self.polled = now;
+        }
+        if !(is_new || is_mounted || is_due) {
+            return Ok(());
+        }
+        let look = |loader: &mut Loader, _: &mut Policies| loader.knows_plan().then(|| loader.pending());
+        let Some(pending) = self.ways.loader.run(look).await? else { return Ok(()) };
+        let is_pending = pending.is_ok_and(|pending| !pending.is_empty());
+        if is_new || is_mounted && is_pending {
+            self.schedule.changed(now);
+        } else if is_pending {
+            self.schedule.poll(now);
         }
         Ok(())
     }
@@ -160,7 +160,7 @@ impl Work {
                 reply.as_ref().filter(|reply| reply.changed).map(|_| loader.holders(HolderAction::Report));
             Ok::<_, LoadError>((reply, holders))
         };
-        match self.loader.run(resolve).await? {
+        match self.ways.loader.run(resolve).await? {
             Ok((Some(reply), Some(holders))) => {
                 let generation = reply.generation.generation;
                 tracing::info!(generation, "names got other files: resolved again");

@@ -1,13 +1,13 @@
 //! The loop that reads the ring.
 
 use super::order::{Order, Ordered, Step, WINDOW};
-use crate::loader::LoaderRef;
 use crate::looped::{Looped, readiness};
 use crate::sink::CpuGap;
-use crate::spool::{Get, Passed, SpoolActor, Store};
+use crate::spool::{Passed, Store};
+use crate::ways::Ways;
 use aegis_kernel_abi::{Event, GapReason};
 use aegis_probes::{Accounts, Error, EventRing, Malformed};
-use aegis_supervisor::{BoxError, Child, ChildRef, Life};
+use aegis_supervisor::{BoxError, Child, Life};
 use async_trait::async_trait;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -25,21 +25,18 @@ const AT_ONCE: usize = 256;
 const LAST_READING: Duration = Duration::from_millis(500);
 
 /// Makes the reader, which begins where the last one stopped.
-pub(crate) struct ReaderChild {
-    pub(crate) loader: LoaderRef,
-    pub(crate) spool: ChildRef<SpoolActor>,
-}
+pub(crate) struct ReaderChild(pub(crate) Ways);
 
 #[async_trait(?Send)]
 impl Child for ReaderChild {
     type Actor = Looped;
 
     async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
-        let store = self.spool.send(Get).await?;
+        let store = self.0.store().await?;
         let opened = |loader: &mut crate::loader::Loader| {
             Ok::<_, Error>((loader.probes().events()?, loader.probes().accounts()))
         };
-        let (ring, accounts) = self.loader.run(move |loader, _| opened(loader)).await??;
+        let (ring, accounts) = self.0.loader.run(move |loader, _| opened(loader)).await??;
         let ready = readiness(&ring)?;
         let work = Work::new((ring, ready), store, accounts);
         Ok(Looped::new(life, work.read(life.clone())))

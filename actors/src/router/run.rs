@@ -3,14 +3,14 @@
 use super::state::{Origin, gap_record, malformed};
 use super::storms::{Rest, Suppressed, Teller, sweep};
 use crate::clock::{boot_offset_ns, unix_ns};
-use crate::loader::LoaderRef;
 use crate::looped::Looped;
 use crate::sink::{CpuGap, Item, Told};
-use crate::spool::{Get, Passed, SpoolActor, Store, line};
+use crate::spool::{Passed, Store, line};
+use crate::ways::Ways;
 use aegis_control_api::Record;
 use aegis_kernel_abi::Event;
 use aegis_probes::{Accounts, Error};
-use aegis_supervisor::{BoxError, Child, ChildRef, Life};
+use aegis_supervisor::{BoxError, Child, Life};
 use async_trait::async_trait;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,19 +24,16 @@ const SWEEP: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 256;
 
 /// Makes the router.
-pub(crate) struct RouterChild {
-    pub(crate) loader: LoaderRef,
-    pub(crate) spool: ChildRef<SpoolActor>,
-}
+pub(crate) struct RouterChild(pub(crate) Ways);
 
 #[async_trait(?Send)]
 impl Child for RouterChild {
     type Actor = Looped;
 
     async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
-        let store = self.spool.send(Get).await?;
+        let store = self.0.store().await?;
         let (accounts, names) =
-            self.loader.run(|loader, _| (loader.probes().accounts(), loader.names())).await?;
+            self.0.loader.run(|loader, _| (loader.probes().accounts(), loader.names())).await?;
         let origin = Origin { numbering: store.numbering.clone(), boot_offset_ns: boot_offset_ns(), names };
         let told = store.outbox.told().clone();
         let journal_teller = Teller::after(told, accounts.ledger().summarised);

@@ -2,20 +2,21 @@
 
 use super::state::{CpuGap, Item, Lost, Queue, Told, in_turn, lose, written};
 use crate::clock::unix_ns;
-use crate::loader::LoaderRef;
+use crate::lock::locked;
 use crate::looped::Looped;
 use crate::router::{Numbering, Summary, gap_record};
-use crate::spool::{Get, SpoolActor, line};
+use crate::spool::line;
+use crate::ways::Ways;
 use aegis_kernel_abi::{Delivered, GapReason, StormKey, Summarised};
 use aegis_probes::Accounts;
-use aegis_supervisor::{BoxError, Child, ChildRef, Life};
+use aegis_supervisor::{BoxError, Child, Life};
 use async_trait::async_trait;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -38,11 +39,6 @@ struct Shared {
     queue: Mutex<Queue>,
     more: Notify,
     told: Mutex<ToldStorms>,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Each change under these locks is whole before anything can panic.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Outbox {
@@ -93,18 +89,15 @@ impl Outbox {
 }
 
 /// Makes the writer of standard output.
-pub(crate) struct StdoutChild {
-    pub(crate) loader: LoaderRef,
-    pub(crate) spool: ChildRef<SpoolActor>,
-}
+pub(crate) struct StdoutChild(pub(crate) Ways);
 
 #[async_trait(?Send)]
 impl Child for StdoutChild {
     type Actor = Looped;
 
     async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
-        let store = self.spool.send(Get).await?;
-        let accounts = self.loader.run(|loader, _| loader.probes().accounts()).await?;
+        let store = self.0.store().await?;
+        let accounts = self.0.loader.run(|loader, _| loader.probes().accounts()).await?;
         let outbox = store.outbox.clone();
         outbox.begin();
         // After one that was killed, what it did not finish is a line of its own.

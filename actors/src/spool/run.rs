@@ -1,32 +1,28 @@
 //! The actor that owns the store.
 
 use super::state::{Journal, Store};
-use crate::boot::Boot;
-use crate::loader::LoaderRef;
 use crate::router::Numbering;
 use crate::tree::announce;
+use crate::ways::Ways;
 use actix::{Actor, Context, Handler, Message, MessageResult};
 use aegis_supervisor::{BoxError, Child, Life, Supervised};
 use async_trait::async_trait;
 use std::sync::Arc;
 
 /// Makes an empty store.
-pub(crate) struct SpoolChild {
-    pub(crate) loader: LoaderRef,
-    pub(crate) boot: Arc<Boot>,
-}
+pub(crate) struct SpoolChild(pub(crate) Ways);
 
 #[async_trait(?Send)]
 impl Child for SpoolChild {
     type Actor = SpoolActor;
 
     async fn init(&self, life: &Life) -> Result<SpoolActor, BoxError> {
-        let is_first = !self.boot.is_up();
-        let boot = Arc::clone(&self.boot);
-        let made = self.loader.run(move |loader, _| {
+        let Self(Ways { loader, boot, .. }) = self;
+        let boot = Arc::clone(boot);
+        let made = loader.run(move |loader, _| {
             let arming_id = loader.probes().arming_id();
             let journal = Journal::of(&arming_id);
-            if is_first {
+            if !boot.is_up() {
                 announce(loader, &journal);
             }
             boot.set_journal(journal.clone());

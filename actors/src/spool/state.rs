@@ -1,19 +1,19 @@
 //! The store: what is between the ring and the sinks. Pure but for its locks.
 
 use crate::clock::unix_ns;
+use crate::lock::locked;
 use crate::router::Numbering;
 use crate::sink::{CpuGap, Outbox, ToldStorms};
 use aegis_control_api::{API_VERSION, LifecycleRecord, Record};
 use aegis_kernel_abi::Event;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 
 /// Events that wait for the router before the reader of the ring takes no more from it: some 1 MB, and what
-/// the router gets done with when the daemon is to end. What it holds back for
-/// their order still finds room. As long as it takes nothing, events wait in the ring, and the kernel counts what finds
-/// no room there.
+/// the router gets done with when the daemon is to end. What it holds back for their order still finds room. As long as
+/// it takes nothing, events wait in the ring, and the kernel counts what finds no room there.
 pub(crate) const TO_ROUTE: usize = 1_024;
 
 /// What the reader of the ring hands on, in the order of each CPU's numbers.
@@ -68,8 +68,7 @@ impl Store {
     }
 
     fn passed(&self) -> MutexGuard<'_, VecDeque<Passed>> {
-        // Each change under this lock is whole before anything can panic.
-        self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.passed)
     }
 
     /// Whether the reader may take more from the ring.
@@ -163,7 +162,7 @@ impl Journal {
     /// Adds a record and wakes those who follow.
     pub(crate) fn push(&self, record: &Record) -> Line {
         let line = line(record);
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = locked(&self.lines);
         if lines.kept.len() == KEPT {
             lines.kept.pop_front();
             lines.first += 1;
@@ -185,7 +184,7 @@ impl Journal {
     /// the last that is returned.
     #[must_use]
     pub(crate) fn after(&self, after: u64, limit: usize) -> (Vec<Line>, u64, u64) {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = locked(&self.lines);
         let next = after.saturating_add(1);
         let gone = lines.first.saturating_sub(next);
         let skip = usize::try_from(next.saturating_sub(lines.first)).unwrap_or(usize::MAX);

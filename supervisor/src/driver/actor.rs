@@ -107,9 +107,10 @@ async fn live<C: Child>(
         Err(exit) => return exit,
     };
     let mut context = Context::new();
-    let stop = wrap_future::<_, C::Actor>(asked(life.clone()));
+    let (asked, failed) = (life.clone(), life.clone());
+    let stop = wrap_future::<_, C::Actor>(async move { asked.asked().await });
     context.spawn(stop.map(|(), actor: &mut C::Actor, context| actor.on_stop(context)));
-    let failed = wrap_future::<_, C::Actor>(failed(life.clone()));
+    let failed = wrap_future::<_, C::Actor>(async move { failed.failed().await });
     context.spawn(failed.map(|(), _: &mut C::Actor, context: &mut Context<C::Actor>| context.stop()));
     let address = context.address();
     let done = task(context.into_future(actor));
@@ -129,18 +130,11 @@ async fn live<C: Child>(
     }
 }
 
-async fn asked(life: Life) {
-    life.asked().await;
-}
-
-async fn failed(life: Life) {
-    life.failed().await;
-}
-
-/// Makes the actor in a task of its own, so that a panic there is told apart.
+/// Makes the actor in a task of its own, so that a panic there is told apart. If it is given up, it ends with the thread's
+/// runtime, as all tasks do.
 async fn init<C: Child>(child: &Arc<C>, limit: Duration, life: &Life) -> Result<C::Actor, Exit> {
     let (maker, mine) = (Arc::clone(child), life.clone());
-    let made = AbortOnDrop(task(async move { maker.init(&mine).await }));
+    let made = task(async move { maker.init(&mine).await });
     tokio::select! {
         biased;
         () = life.asked() => Err(Exit::Shutdown(Cause::Asked)),
@@ -157,26 +151,6 @@ async fn init<C: Child>(child: &Arc<C>, limit: Duration, life: &Life) -> Result<
 #[expect(clippy::disallowed_methods, reason = "this is the supervisor")]
 fn task<F: Future + 'static>(future: F) -> tokio::task::JoinHandle<F::Output> {
     actix_rt::spawn(future)
-}
-
-/// A task that is not left behind.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Future for AbortOnDrop<T> {
-    type Output = Result<T, JoinError>;
-
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
-        std::pin::Pin::new(&mut self.0).poll(context)
-    }
-}
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 fn of_join(error: JoinError) -> Exit {
