@@ -3,7 +3,7 @@
 //! is no actor, so nothing that happens to actors happens to it.
 
 use crate::boot::Boot;
-use aegis_supervisor::{Handle, Outcome};
+use aegis_supervisor::{Handle, Outcome, Pulse};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ pub(crate) async fn watch(
     boot: &Arc<Boot>,
 ) -> std::io::Result<Fate> {
     let mut watchdog = Watchdog::of_environment();
-    let pulse = handle.pulse();
+    let mut patience = Patience { pulse: handle.pulse(), silent: 0 };
     let mut is_asked = false;
     loop {
         tokio::select! {
@@ -64,7 +64,7 @@ pub(crate) async fn watch(
                 Err(_) => Ok(Fate::Panicked),
             };
         }
-        if pulse.silence() > SILENCE {
+        if patience.is_over() {
             return Ok(Fate::Silent);
         }
         if is_asked {
@@ -74,6 +74,24 @@ pub(crate) async fn watch(
         if boot.is_up() && boot.proof_age() < PROOF {
             watchdog.pat();
         }
+    }
+}
+
+/// How long the supervision is borne with.
+struct Patience {
+    pulse: Pulse,
+    silent: u32,
+}
+
+/// Looks at which the supervision was silent, one after the other, until it is not borne with any longer. They are counted,
+/// and not only timed: after SIGSTOP and SIGCONT everybody was silent for long, and is well.
+const SILENT_LOOKS: u32 = 8;
+
+impl Patience {
+    /// To be asked once in each look.
+    fn is_over(&mut self) -> bool {
+        self.silent = if self.pulse.silence() > SILENCE { self.silent.saturating_add(1) } else { 0 };
+        self.silent >= SILENT_LOOKS
     }
 }
 

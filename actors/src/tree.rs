@@ -104,10 +104,32 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// How often a sink that fails again and again is tried.
 const RETRY: Duration = Duration::from_secs(30);
 
+/// Makes what the supervisor starts of each part of the daemon. [`AsIs`] does, and nothing else; who wants to see what
+/// becomes of the daemon when its parts fail makes parts that do.
+pub trait Maker {
+    /// What is started for a part.
+    fn make<C: Child>(&self, child: C, way: &ChildRef<C::Actor>, limits: Limits) -> Work;
+}
+
+/// Makes each part as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AsIs;
+
+impl Maker for AsIs {
+    fn make<C: Child>(&self, child: C, way: &ChildRef<C::Actor>, limits: Limits) -> Work {
+        Work::actor(child, way, limits)
+    }
+}
+
 /// The tree. Each part may use those above it. A part that is started again takes those below it with it, but for sinks,
 /// which have nothing to do with each other or with anybody else. Sinks start before what hands on to them, so that they
 /// are stopped after it and still write what comes last.
-fn tree(settings: &RunSettings, socket: Socket, boot: &Arc<Boot>) -> SupervisorSpec<Work> {
+fn tree<M: Maker>(
+    maker: &M,
+    settings: &RunSettings,
+    socket: Socket,
+    boot: &Arc<Boot>,
+) -> SupervisorSpec<Work> {
     let ways = Ways { boot: Arc::clone(boot), ..Ways::default() };
     let loader = LoaderChild {
         settings: settings.loader.clone(),
@@ -116,32 +138,39 @@ fn tree(settings: &RunSettings, socket: Socket, boot: &Arc<Boot>) -> SupervisorS
         boot: Arc::clone(boot),
     };
     let watcher = WatcherChild { ways: ways.clone(), holders: settings.holders };
-    let mut sinks = group(Strategy::Dynamic).child(part("stdout", StdoutChild(ways.clone()), LIMITS));
+    let mut sinks = group(Strategy::Dynamic).child(part(maker, "stdout", StdoutChild(ways.clone()), LIMITS));
     sinks.excess = Excess::Degrade { retry: RETRY };
     let pipeline = group(Strategy::RestForOne)
-        .child(part("router", RouterChild(ways.clone()), LIMITS))
-        .child(part("ringbuf_reader", ReaderChild(ways.clone()), LIMITS));
+        .child(part(maker, "router", RouterChild(ways.clone()), LIMITS))
+        .child(part(maker, "ringbuf_reader", ReaderChild(ways.clone()), LIMITS));
     group(Strategy::RestForOne)
-        .child(actor("loader", loader, &ways.loader.0, LONG_START))
-        .child(actor("spool", SpoolChild(ways.clone()), &ways.spool, LIMITS))
-        .child(part("policy_watcher", watcher, LONG_START))
+        .child(actor(maker, "loader", loader, &ways.loader.0, LONG_START))
+        .child(actor(maker, "spool", SpoolChild(ways.clone()), &ways.spool, LIMITS))
+        .child(part(maker, "policy_watcher", watcher, LONG_START))
         .child(ChildSpec::supervisor("sinks", sinks))
         .child(ChildSpec::supervisor("pipeline", pipeline))
-        .child(part("control", ControlChild { socket, ways: ways.clone() }, LIMITS))
-        .child(part("health", HealthChild(ways), LIMITS))
+        .child(part(maker, "control", ControlChild { socket, ways: ways.clone() }, LIMITS))
+        .child(part(maker, "health", HealthChild(ways), LIMITS))
 }
 
 fn group(strategy: Strategy) -> SupervisorSpec<Work> {
     SupervisorSpec::new(strategy).intensity(RESTARTS, PERIOD)
 }
 
-fn actor<C: Child>(name: &str, child: C, way: &ChildRef<C::Actor>, limits: Limits) -> ChildSpec<Work> {
-    ChildSpec::worker(name, Work::actor(child, way, limits)).shutdown(LAST_WORK).backoff(BACKOFF)
+fn actor<C: Child>(
+    maker: &impl Maker,
+    name: &str,
+    child: C,
+    way: &ChildRef<C::Actor>,
+    limits: Limits,
+) -> ChildSpec<Work> {
+    let work = maker.make(child, way, limits);
+    ChildSpec::worker(name, work).shutdown(LAST_WORK).backoff(BACKOFF)
 }
 
 /// One to which nobody sends anything.
-fn part<C: Child>(name: &str, child: C, limits: Limits) -> ChildSpec<Work> {
-    actor(name, child, &ChildRef::default(), limits)
+fn part<C: Child>(maker: &impl Maker, name: &str, child: C, limits: Limits) -> ChildSpec<Work> {
+    actor(maker, name, child, &ChildRef::default(), limits)
 }
 
 /// Runs the daemon until a signal or `detach` ends it. `sources` are put in force first, if there are any.
@@ -150,6 +179,19 @@ fn part<C: Child>(name: &str, child: C, limits: Limits) -> ChildSpec<Work> {
 /// If the probes cannot be armed, the policy cannot be put in force, or the socket cannot be made. If nothing
 /// was armed before, nothing is left armed. Later, if a part of it hangs, or fails too often.
 pub fn run(settings: &RunSettings, sources: Option<Vec<PolicySource>>) -> Result<(), RunError> {
+    run_made_by(&AsIs, settings, sources)
+}
+
+/// The same, of parts that somebody else makes.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_made_by<M: Maker>(
+    maker: &M,
+    settings: &RunSettings,
+    sources: Option<Vec<PolicySource>>,
+) -> Result<(), RunError> {
+    aegis_probes::share_one_heap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(own("start"))?;
     // Before anything is armed: a signal that comes meanwhile is answered by an orderly end.
     let signals = {
@@ -162,7 +204,7 @@ pub fn run(settings: &RunSettings, sources: Option<Vec<PolicySource>>) -> Result
     let seed = crate::clock::unix_ns();
     let observer = Box::new(move |report: &aegis_supervisor::Report| observed.observe(report));
     let options = Options { seed, observer, ..Options::default() };
-    let root = tree(settings, socket, &boot);
+    let root = tree(maker, settings, socket, &boot);
     let (driver, handle) = Driver::new(root, options).map_err(|wrong| {
         let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
         RunError::Ended(format!("is made wrongly: {}", wrong.join("; ")))

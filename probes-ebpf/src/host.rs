@@ -50,6 +50,17 @@ pub fn capabilities() -> Capabilities {
     }
 }
 
+/// Has all threads of this process share one heap, before it starts any. By default glibc gives threads heaps of their
+/// own, which keep what their peak was: reading the kernel's types takes some 30 MB for a moment, and each thread that ever
+/// did it would keep them.
+pub fn share_one_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt(3) takes two numbers and locks the heap itself. Refused, everything is as before.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Where the first file system of a kind is mounted, by its name in `/proc/self/mountinfo`.
 #[must_use]
 pub fn mount_point(kind: &str) -> Option<PathBuf> {

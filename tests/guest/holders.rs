@@ -284,17 +284,13 @@ fn policy(path: &str) -> String {
     format!("version = 3\nname = \"holders\"\n[[rule]]\nid = \"data\"\non = [\"read\"]\npath = \"{path}\"\n")
 }
 
-fn log(agent: &Agent) -> String {
-    fs::read_to_string(agent.directory().join("log")).expect("a log")
-}
-
 fn start_tells() -> Result<(), Failed> {
     let policy = policy(FILE);
     let mut holder = Holder::start(&ROLES[0], Path::new(FILE));
     let mut agent = Agent::new("aegis-holders");
     agent.start(&policy, &["--enforce"]);
     expect("lives", holder.lives(), true)?;
-    let log = log(&agent);
+    let log = agent.log();
     expect_text("log", &log, "goes on working")?;
     expect_text("log", &log, &format!("pid={}", holder.pid))?;
     agent.detach();
@@ -307,7 +303,7 @@ fn start_kills() -> Result<(), Failed> {
     let mut agent = Agent::new("aegis-holders");
     agent.start(&policy, &["--enforce", "--holders", "kill"]);
     expect("lives", holder.lives(), false)?;
-    expect_text("log", &log(&agent), "killed")?;
+    expect_text("log", &agent.log(), "killed")?;
     agent.detach();
     Ok(())
 }

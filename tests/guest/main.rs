@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests end what they spawn")]
 
 mod accounts;
+mod chaos;
 mod daemon;
 mod fallback;
 mod forced;
@@ -41,6 +42,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let trials: Vec<Trial> = [
         accounts::trials(),
+        chaos::trials(),
         life::trials(),
         daemon::trials(),
         names::trials(),

@@ -300,7 +300,7 @@ fn modes() -> Result<(), Failed> {
         let mut agent = made();
         agent.start(POLICY, &[option, "--lsm-hook=both", "--seccomp", "--deadman-ttl=60"]);
         expect(option, read(FILE), expected)?;
-        let log = fs::read_to_string(agent.directory().join("log")).expect("a log");
+        let log = agent.log();
         for warned in ["--lsm-hook", "--seccomp", "--deadman-ttl"] {
             expect_text("log", &log, &format!("warning: {warned} has no effect"))?;
         }

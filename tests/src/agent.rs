@@ -3,35 +3,59 @@
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long the agent may take to start or end: emulated machines are slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where an agent lives, and the program that is its daemon.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// For its socket, its policy files and what it keeps.
+    pub directory: PathBuf,
+    /// For its pins, on a bpf file system.
+    pub pins: PathBuf,
+    /// What starts its daemon; options follow.
+    pub daemon: Vec<String>,
+}
+
 /// One agent with its own pins, socket and policy. Dropping it takes everything down.
 #[derive(Debug)]
 pub struct Agent {
-    name: String,
+    site: Site,
     arguments: Vec<String>,
     child: Option<Child>,
+    /// How long the log of its daemons was when the last one was started.
+    logged: usize,
 }
 
 impl Agent {
     /// Names an agent; nothing is started.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let agent = Self { name: name.to_owned(), arguments: Vec::new(), child: None };
+        Self::at(Site {
+            directory: Path::new("/run/aegis-tests").join(name),
+            pins: Path::new("/sys/fs/bpf").join(name),
+            daemon: vec!["aegisbpf".to_owned(), "run".to_owned()],
+        })
+    }
+
+    /// Names an agent that lives somewhere else; nothing is started.
+    #[must_use]
+    pub fn at(site: Site) -> Self {
+        let agent = Self { site, arguments: Vec::new(), child: None, logged: 0 };
         // What an agent of the same name left there is not to count.
         let _ = fs::remove_dir_all(agent.state());
+        let _ = fs::remove_file(agent.log_file());
         agent
     }
 
     /// Where its files are.
     #[must_use]
     pub fn directory(&self) -> PathBuf {
-        PathBuf::from("/run/aegis-tests").join(&self.name)
+        self.site.directory.clone()
     }
 
     fn common(&self) -> [String; 4] {
@@ -42,7 +66,7 @@ impl Agent {
     /// Where its pins are.
     #[must_use]
     pub fn root(&self) -> String {
-        format!("/sys/fs/bpf/{}", self.name)
+        self.site.pins.display().to_string()
     }
 
     /// A command line of the agent.
@@ -87,7 +111,7 @@ impl Agent {
     pub fn start_with(&mut self, options: &[&str]) {
         fs::create_dir_all(self.directory()).expect("a directory for the agent");
         let state = self.state().display().to_string();
-        let words = [&["run", "--state-dir", &state], options].concat();
+        let words = [&["--state-dir", &state], options].concat();
         self.arguments = words.iter().map(|word| (*word).to_owned()).collect();
         self.start_again();
     }
@@ -111,16 +135,47 @@ impl Agent {
 
     /// The same with another standard output.
     pub fn start_into(&mut self, output: Stdio) {
-        let log = File::create(self.directory().join("log")).expect("a log file");
-        let words: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        let child = self.command(&words).stdout(output).stderr(log).spawn().expect("aegisbpf starts");
-        self.child = Some(child);
-        let log = || fs::read_to_string(self.directory().join("log")).unwrap_or_default();
+        self.begin_into(output);
         wait_until("the daemon is ready", || {
-            let log = log();
-            assert!(!log.contains("aegisbpf: "), "the daemon ended: {log}");
+            let log = self.log();
+            let ended = self.try_wait();
+            assert!(ended.is_none(), "the daemon ended, {}: {log}", ended.unwrap_or_default());
             log.contains("ready")
         });
+    }
+
+    /// Starts it and does not wait. What it says goes behind what those before it said.
+    fn begin_into(&mut self, output: Stdio) {
+        let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
+        self.logged = usize::try_from(log.metadata().expect("a log file").len()).expect("a short log");
+        let (program, words) = self.site.daemon.split_first().expect("the name of a program");
+        let mut command = Command::new(program);
+        command.args(words).args(&self.arguments).args(self.common());
+        self.child = Some(command.stdout(output).stderr(log).spawn().expect("the daemon starts"));
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory().join("log")
+    }
+
+    /// What the last daemon has said.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let all = fs::read(self.log_file()).unwrap_or_default();
+        String::from_utf8_lossy(all.get(self.logged..).unwrap_or_default()).into_owned()
+    }
+
+    /// The daemon that runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        self.child.as_ref().map(Pid::from_child)
+    }
+
+    /// How the daemon ended, if it did.
+    pub fn try_wait(&mut self) -> Option<ExitStatus> {
+        let ended = self.child.as_mut()?.try_wait().expect("the daemon can be waited for")?;
+        self.child = None;
+        Some(ended)
     }
 
     fn send(&self, signal: Signal) {
@@ -138,6 +193,7 @@ impl Agent {
         self.send(Signal::CONT);
     }
 
+    /// Sends the daemon a signal that ends it, and waits until it has.
     fn signal(&mut self, signal: Signal) -> ExitStatus {
         self.send(signal);
         let mut child = self.child.take().expect("a running daemon");

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "no daemon: what is spawned ends with the task")]
 
 mod bench;
+mod chaos;
 mod ci;
 mod codegen;
 mod demo;
@@ -38,6 +39,8 @@ enum Verb {
     /// Measures what the probes cost.
     #[command(subcommand)]
     Bench(bench::Verb),
+    /// Lets the daemon and its parts fail while attackers try what the policy denies, and tells what held.
+    Chaos(chaos::Args),
     /// Runs commands and tests in a virtual machine whose kernel enforces.
     #[command(subcommand)]
     Vm(vm::Verb),
@@ -63,6 +66,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Test => test::run(),
         Verb::Ci => Ok(ci::run()),
         Verb::Bench(verb) => bench::run(verb),
+        Verb::Chaos(args) => chaos::run(args),
         Verb::Vm(verb) => vm::run(verb),
         Verb::Codegen(args) => codegen::run(args).map(done),
         Verb::Tidy => tidy::run().map(done),

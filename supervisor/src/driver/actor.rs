@@ -34,6 +34,11 @@ pub trait Child: Send + Sync + 'static {
     /// # Errors
     /// Whatever keeps it from working. That counts as a failed start.
     async fn init(&self, life: &Life) -> Result<Self::Actor, BoxError>;
+
+    /// Gives the new actor what is to run in it beside its own work, before it starts. Nothing, unless it says so.
+    fn enter(&self, life: &Life, context: &mut Context<Self::Actor>) {
+        let _ = (life, context);
+    }
 }
 
 pub(super) struct ActorWork<C: Child> {
@@ -112,6 +117,7 @@ async fn live<C: Child>(
     context.spawn(stop.map(|(), actor: &mut C::Actor, context| actor.on_stop(context)));
     let failed = wrap_future::<_, C::Actor>(async move { failed.failed().await });
     context.spawn(failed.map(|(), _: &mut C::Actor, context: &mut Context<C::Actor>| context.stop()));
+    child.enter(life, &mut context);
     let address = context.address();
     let done = task(context.into_future(actor));
     life.ready();

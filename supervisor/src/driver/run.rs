@@ -20,6 +20,8 @@ const TOLD: usize = 256;
 const ASKED: usize = 64;
 /// How often heartbeats are looked at, at least.
 const LOOK: Duration = Duration::from_millis(250);
+/// How much later than it should be a look is when this whole process was held up, by SIGSTOP for example.
+const HELD_UP: Duration = Duration::from_secs(1);
 
 /// How a driver drives.
 pub struct Options {
@@ -209,6 +211,7 @@ impl Driver {
                 biased;
                 // First, and by its own time: whoever asks again and again puts off neither this nor what is due.
                 () = tokio::time::sleep(self.until_due().min(until_look)) => {
+                    self.excuse_if_held_up(looked.elapsed());
                     looked = Instant::now();
                     if let Some(stuck) = self.look() { Some(stuck) } else { self.step(Event::Time) }
                 }
@@ -314,6 +317,14 @@ impl Driver {
             running.forced = Some((Instant::now(), exit));
             // If it is not there to hear this, it is on its way out.
             let _ = running.kill.take().map(|kill| kill.send(()));
+        }
+    }
+
+    /// Whoever was held up itself must not take the silence of its children for theirs: from now on they have their time
+    /// anew. What hangs nevertheless is found one heartbeat later.
+    fn excuse_if_held_up(&self, since_look: Duration) {
+        if since_look > LOOK + HELD_UP {
+            self.runs.values().for_each(|running| running.life.beat());
         }
     }
 

@@ -97,6 +97,26 @@ fn a_hang_is_found_however_often_the_driver_is_asked() {
     assert_eq!(play.status().find("two").and_then(|two| two.last_exit.clone()), Some(Exit::Hung));
 }
 
+/// A process that was stopped, and goes on: when its driver looks again, its children may not have had their turn.
+#[test]
+fn who_was_held_up_himself_takes_nobody_for_hung() {
+    let play = three(Strategy::OneForOne, |child| child);
+    let told = play.scene.puppets["two"].clone();
+    let reports = std::sync::Arc::clone(&play.scene.reports);
+    // The driver waits for this when it tells of the end of the first child.
+    let held = reports.lock().expect("the reports");
+    let _ = play.tell("one", Deed::Panic);
+    let blocked = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(told.send(crate::scene::Do(Deed::Block(1_900))))
+    });
+    std::thread::sleep(Duration::from_millis(1_700));
+    drop(held);
+    assert_eq!(blocked.join().expect("it does not panic"), Ok(0));
+    play.until_up("one", 1);
+    assert_eq!(incarnations(&play), [1, 0, 0]);
+}
+
 #[test]
 fn excused_work_is_no_hang() {
     let play = three(Strategy::OneForOne, |child| child);

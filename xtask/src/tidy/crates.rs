@@ -14,6 +14,7 @@ const PLUGIN_API: &str = "aegis-plugin-api";
 const POLICY: &str = "aegis-policy";
 const PROBES: &str = "aegis-probes";
 const SUPERVISOR: &str = "aegis-supervisor";
+const TESTS: &str = "aegis-tests";
 
 /// Which crates of ours a crate may use. What is not here is forbidden.
 const DIRECTION: &[(&str, &[&str])] = &[
@@ -26,13 +27,13 @@ const DIRECTION: &[(&str, &[&str])] = &[
     (POLICY, &[ABI, DECIDE]),
     (PROBES, &[ABI, DECIDE]),
     (SUPERVISOR, &[]),
-    ("aegis-chaos", &[SUPERVISOR, ACTORS]),
+    ("aegis-chaos", &[SUPERVISOR, ACTORS, CONTROL_API, TESTS]),
     ("aegisbpf", &[ACTORS, CONTROL_API, POLICY, CONFIG]),
 ];
 /// What every crate below `sinks/` may use.
 const SINKS: &[&str] = &[PLUGIN_API];
 /// These look at the product from outside and may use any of it.
-const OUTSIDE: &[&str] = &["aegis-bench", "aegis-tests", "xtask"];
+const OUTSIDE: &[&str] = &["aegis-bench", TESTS, "xtask"];
 
 /// Foreign crates that only some folders may use.
 const EXCLUSIVE: &[(&str, &[&str])] = &[

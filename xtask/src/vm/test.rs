@@ -1,6 +1,7 @@
 //! `cargo xtask vm test`: the in-guest tests, one program, on every kernel.
 
 use super::{Added, Job, Series, Settings, aegisbpf, perform};
+use crate::chaos;
 use crate::report::{self, Tally, Tee};
 use crate::workspace;
 use anyhow::{Context, Result, anyhow};
@@ -69,6 +70,7 @@ const NO_RACE: &[&str] = &[
     "policies::",
     "moves::",
     "signals::",
+    "chaos::",
     "life::tmpfs",
     "life::overlayfs",
     "accounts::displaced",
@@ -103,8 +105,8 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
     if args.native {
         rows.push(timed("native", || native(&program, &options, args.long))?);
     } else {
-        let added = [aegisbpf()?, Some(Added { from: program, to: PROGRAM.into() })];
-        let added: Vec<Added> = added.into_iter().flatten().collect();
+        let program = Added { from: program, to: PROGRAM.into() };
+        let added: Vec<Added> = aegisbpf()?.into_iter().chain([program, chaos::added()?]).collect();
         // A filter by the fallback's name leaves nothing elsewhere, and any other nothing there.
         let fallback = args.filter.as_ref().map(|filter| filter.contains("fallback"));
         let named = |place: &Place| ["all", place.name].contains(&args.kernel.as_str());

@@ -1,0 +1,63 @@
+//! The daemon whose parts fail when they are told to. It is the daemon of `aegisbpf run`, with those of its options that
+//! are needed here.
+
+use crate::inside::{FAULTS, FaultyMaker};
+use aegis_actors::host::{Mode, TestSettings};
+use aegis_actors::loader::LoaderSettings;
+use aegis_actors::tree::{self, RunError, RunSettings};
+use aegis_control_api::{HolderAction, PolicySource};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// As of `aegisbpf run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[arg(long)]
+    bpffs_root: PathBuf,
+    #[arg(long)]
+    socket: PathBuf,
+    #[arg(long)]
+    state_dir: PathBuf,
+    #[arg(long)]
+    policy: PathBuf,
+    #[arg(long, default_value_t = 100)]
+    events_per_second: u32,
+    #[arg(long)]
+    allow_audit_fallback: bool,
+}
+
+/// The exit code of `aegisbpf run` when a part of it hung.
+pub(crate) const HUNG: u8 = 8;
+
+/// Runs it until it ends.
+pub(crate) fn run(args: Args) -> Result<ExitCode> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let faults = std::env::var_os(FAULTS).with_context(|| format!("{FAULTS} names no socket"))?;
+    let maker = FaultyMaker::listening(faults.as_ref()).context("cannot listen for faults")?;
+    let name = args.policy.display().to_string();
+    let text = std::fs::read_to_string(&args.policy).with_context(|| format!("cannot read {name}"))?;
+    let settings = RunSettings {
+        loader: LoaderSettings {
+            bpffs_root: args.bpffs_root,
+            mode: Mode::Enforce,
+            signal: 0,
+            ring_bytes: 4 * 1024 * 1024,
+            fallback: args.allow_audit_fallback,
+            survival_cgroups: Some(Vec::new()),
+            test: TestSettings::default(),
+        },
+        socket: args.socket,
+        holders: HolderAction::Report,
+        events_per_second: args.events_per_second,
+        state_directory: args.state_dir,
+    };
+    match tree::run_made_by(&maker, &settings, Some(vec![PolicySource { name, text }])) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            eprintln!("aegis-chaos: {}", error.whole());
+            let is_hung = matches!(error, RunError::Hung { .. });
+            Ok(if is_hung { ExitCode::from(HUNG) } else { ExitCode::FAILURE })
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The short form of the scenarios, on the machine that runs the tests: nothing but files of their own is named by a rule,
+//! and the pins are in a file system of their own.
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used)]
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::{env, fs};
+
+const CHAOS: &str = env!("CARGO_BIN_EXE_aegis-chaos");
+/// What is played in full, without anything at random after it.
+const SCENARIOS: [&str; 4] = ["each", "process", "excess", "all"];
+
+/// The program that its users run, which is built beside this one.
+fn beside() -> &'static Path {
+    Path::new(CHAOS).parent().expect("programs are in a directory")
+}
+
+fn attack(scenario: &str, name: &str) -> Output {
+    let directory = env::temp_dir().join(format!("aegis-chaos-{name}-{}", std::process::id()));
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(std::iter::once(beside().to_owned()).chain(env::split_paths(&path)));
+    let mut command = Command::new(CHAOS);
+    command.args(["attack", "--minutes", "0", "--scenario", scenario]).arg("--directory").arg(&directory);
+    let output = command.env("PATH", path.expect("a PATH")).output().expect("aegis-chaos starts");
+    let _ = fs::remove_dir(&directory);
+    output
+}
+
+fn held(scenario: &'static str) -> Result<(), Failed> {
+    let output = attack(scenario, scenario);
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(format!("{}: {}", output.status, String::from_utf8_lossy(&said)).into())
+}
+
+/// Why nothing can be played here, if nothing can.
+fn unfit() -> Option<&'static str> {
+    let asked = Command::new(beside().join("aegisbpf")).args(["health", "-o", "json"]).output();
+    let health: Value = serde_json::from_slice(&asked.expect("aegisbpf starts").stdout).expect("JSON");
+    let checks = health["checks"].as_array().expect("checks");
+    let is_ok = |name: &str| checks.iter().any(|check| check["name"] == name && check["ok"] == true);
+    if is_ok("BPF LSM programs") {
+        return Some("this kernel takes BPF LSM programs, and the host that runs tests must not be armed");
+    }
+    if !is_ok("audit fallback") {
+        return Some("this kernel takes nothing that could decide or report (not root?)");
+    }
+    let mounted = Command::new("unshare").args(["--mount", "true"]).output();
+    (!mounted.is_ok_and(|tried| tried.status.success())).then_some("a mount namespace cannot be had")
+}
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    // They measure how long a daemon takes to be well again.
+    arguments.test_threads = Some(1);
+    assert!(
+        beside().join("aegisbpf").exists(),
+        "there is no aegisbpf beside {CHAOS}: `cargo build --package aegisbpf` makes it"
+    );
+    let unfit = unfit();
+    let trial = |scenario: &'static str| {
+        let name = format!("chaos::{scenario}");
+        if let Some(why) = unfit {
+            eprintln!("skipped: {name}: {why}");
+        }
+        Trial::test(name, move || held(scenario)).with_ignored_flag(unfit.is_some())
+    };
+    libtest_mimic::run(&arguments, SCENARIOS.into_iter().map(trial).collect()).exit();
+}
