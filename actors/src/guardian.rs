@@ -3,7 +3,8 @@
 //! is no actor, so nothing that happens to actors happens to it.
 
 use crate::boot::Boot;
-use aegis_supervisor::{Handle, Outcome, Pulse};
+use crate::tree::{HEARTBEAT, SINKS};
+use aegis_supervisor::{Handle, Outcome, Pulse, State, Status};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,6 +18,9 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// How old the last proof may be: three were due by then.
 const PROOF: Duration = Duration::from_secs(200);
+
+/// How long the supervision may take to say how it is. It never waits for anything.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// What became of the supervision.
 #[derive(Debug)]
@@ -71,10 +75,26 @@ pub(crate) async fn watch(
             // Again and again, in case it could not take it in.
             handle.stop();
         }
-        if boot.is_up() && boot.proof_age() < PROOF {
+        if watchdog.is_due() && boot.is_up() && boot.proof_age() < PROOF && is_well(handle).await {
             watchdog.pat();
         }
     }
+}
+
+/// Whether the daemon does its work.
+async fn is_well(handle: &Handle) -> bool {
+    let status = tokio::time::timeout(ANSWER, handle.status()).await;
+    status.is_ok_and(|status| status.is_ok_and(|status| is_critical_well(&status)))
+}
+
+/// Whether every part without which the daemon is none runs, and its heart beats. Sinks are for themselves: one that is
+/// degraded is no reason to start everything anew.
+fn is_critical_well(status: &Status) -> bool {
+    let is_well = |child: &Status| {
+        let is_fresh = child.silence.is_none_or(|silence| silence <= HEARTBEAT);
+        child.state == State::Running && is_fresh && is_critical_well(child)
+    };
+    status.children.iter().filter(|child| child.path != SINKS).all(is_well)
 }
 
 /// How long the supervision is borne with.
@@ -107,14 +127,48 @@ impl Watchdog {
         Self { every: sd_notify::watchdog_enabled().map(|limit| limit / 2), last: None }
     }
 
+    fn is_due(&self) -> bool {
+        self.every.is_some_and(|every| self.last.is_none_or(|last| last.elapsed() >= every))
+    }
+
     fn pat(&mut self) {
-        let Some(every) = self.every else { return };
-        if self.last.is_some_and(|last| last.elapsed() < every) {
-            return;
-        }
         self.last = Some(Instant::now());
         if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]) {
             tracing::warn!(%error, "systemd cannot be told that the daemon is well");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(path: &str, state: State, silence: u64, children: Vec<Status>) -> Status {
+        Status {
+            path: path.to_owned(),
+            state,
+            incarnation: 0,
+            restarts: 0,
+            last_exit: None,
+            silence: Some(Duration::from_secs(silence)),
+            gauges: Vec::new(),
+            children,
+        }
+    }
+
+    #[test]
+    fn only_sinks_may_be_unwell() {
+        let sink =
+            |state| status(SINKS, State::Running, 0, vec![status("sinks/stdout", state, 0, Vec::new())]);
+        let router = |state, silence| {
+            let router = status("pipeline/router", state, silence, Vec::new());
+            status("pipeline", State::Running, 0, vec![router])
+        };
+        let whole = |children| status("", State::Running, 0, children);
+        let running = || router(State::Running, 1);
+        assert!(is_critical_well(&whole(vec![running(), sink(State::Running)])));
+        assert!(is_critical_well(&whole(vec![running(), sink(State::Degraded)])));
+        assert!(!is_critical_well(&whole(vec![router(State::Waiting, 1), sink(State::Running)])));
+        assert!(!is_critical_well(&whole(vec![router(State::Running, 21), sink(State::Running)])));
     }
 }

@@ -87,11 +87,14 @@ impl From<PolicyError> for RunError {
     }
 }
 
+/// How old the last heartbeat of a part may be: it beats every second, and this machine may be slow.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(20);
+/// The supervisor of sinks.
+pub(crate) const SINKS: &str = "sinks";
 /// Arming can wait for the kernel's verifier, in an emulated machine for a minute; a policy can be large.
-const LONG_START: Limits =
-    Limits { start: Duration::from_secs(600), heartbeat: Some(Duration::from_secs(20)) };
+const LONG_START: Limits = Limits { start: Duration::from_secs(600), heartbeat: Some(HEARTBEAT) };
 /// The others do nothing that takes long.
-const LIMITS: Limits = Limits { start: Duration::from_secs(60), heartbeat: Some(Duration::from_secs(20)) };
+const LIMITS: Limits = Limits { start: Duration::from_secs(60), heartbeat: Some(HEARTBEAT) };
 /// What a part may need for what it has in its hands: a thousand events, or a standard output whose reader is slow.
 const LAST_WORK: Shutdown = Shutdown::Within(Duration::from_secs(5));
 /// Restarts that fail at once wait a little, so that they do not use up what may be borne in a moment.
@@ -147,7 +150,7 @@ fn tree<M: Maker>(
         .child(actor(maker, "loader", loader, &ways.loader.0, LONG_START))
         .child(actor(maker, "spool", SpoolChild(ways.clone()), &ways.spool, LIMITS))
         .child(part(maker, "policy_watcher", watcher, LONG_START))
-        .child(ChildSpec::supervisor("sinks", sinks))
+        .child(ChildSpec::supervisor(SINKS, sinks))
         .child(ChildSpec::supervisor("pipeline", pipeline))
         .child(part(maker, "control", ControlChild { socket, ways: ways.clone() }, LIMITS))
         .child(part(maker, "health", HealthChild(ways), LIMITS))

@@ -55,6 +55,21 @@ fn unfit() -> Option<&'static str> {
     (!mounted.is_ok_and(|tried| tried.status.success())).then_some("a mount namespace cannot be had")
 }
 
+/// What is here is not in the program that users run.
+fn no_trace() -> Result<(), Failed> {
+    for (program, expected) in [(Path::new(CHAOS), true), (&beside().join("aegisbpf"), false)] {
+        let bytes = fs::read(program)?;
+        let found = bytes.windows(TRACE.len()).any(|window| window == TRACE);
+        if found != expected {
+            return Err(format!("{}: a trace of faults: {found}", program.display()).into());
+        }
+    }
+    Ok(())
+}
+
+/// In the names of all functions and types here, and in what they say.
+const TRACE: &[u8] = b"chaos";
+
 fn main() {
     let mut arguments = Arguments::from_args();
     // They measure how long a daemon takes to be well again.
@@ -71,5 +86,7 @@ fn main() {
         }
         Trial::test(name, move || held(scenario)).with_ignored_flag(unfit.is_some())
     };
-    libtest_mimic::run(&arguments, SCENARIOS.into_iter().map(trial).collect()).exit();
+    let mut trials: Vec<Trial> = SCENARIOS.into_iter().map(trial).collect();
+    trials.push(Trial::test("chaos::no_trace_in_the_product", no_trace));
+    libtest_mimic::run(&arguments, trials).exit();
 }

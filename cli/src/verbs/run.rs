@@ -110,3 +110,14 @@ pub(crate) fn no_lsm_remedy() -> &'static str {
      `bpf` in the boot option lsm=, and run as root; `aegisbpf health` tells what is missing. To have reported what \
      the policy would deny, start with --allow-audit-fallback."
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hang_has_an_exit_code_of_its_own() {
+        assert_eq!(exit_of(&RunError::Hung { part: "control".to_owned() }), Exit::Hung);
+        assert_eq!(exit_of(&RunError::Ended("gave up".to_owned())), Exit::Failed);
+    }
+}
