@@ -3,11 +3,12 @@
 //! is no actor, so nothing that happens to actors happens to it.
 
 use crate::boot::Boot;
+use crate::manager::Manager;
 use crate::tree::{HEARTBEAT, SINKS};
 use aegis_supervisor::{Handle, Outcome, Pulse, State, Status};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often it looks.
@@ -53,7 +54,7 @@ pub(crate) async fn watch(
     thread: JoinHandle<std::io::Result<Outcome>>,
     boot: &Arc<Boot>,
 ) -> std::io::Result<Fate> {
-    let mut watchdog = Watchdog::of_environment();
+    let mut manager = Manager::of_environment();
     let mut patience = Patience { pulse: handle.pulse(), silent: 0 };
     let mut is_asked = false;
     loop {
@@ -72,11 +73,17 @@ pub(crate) async fn watch(
             return Ok(Fate::Silent);
         }
         if is_asked {
+            manager.stopping();
             // Again and again, in case it could not take it in.
             handle.stop();
         }
-        if watchdog.is_due() && boot.is_up() && boot.proof_age() < PROOF && is_well(handle).await {
-            watchdog.pat();
+        if !boot.is_up() {
+            continue;
+        }
+        let is_proven = boot.proof_age() < PROOF;
+        manager.show(boot.generation(), is_proven);
+        if is_proven && manager.is_watching() && is_well(handle).await {
+            manager.pat();
         }
     }
 }
@@ -112,30 +119,6 @@ impl Patience {
     fn is_over(&mut self) -> bool {
         self.silent = if self.pulse.silence() > SILENCE { self.silent.saturating_add(1) } else { 0 };
         self.silent >= SILENT_LOOKS
-    }
-}
-
-/// What systemd's watchdog is told.
-struct Watchdog {
-    every: Option<Duration>,
-    last: Option<Instant>,
-}
-
-impl Watchdog {
-    /// sd_watchdog_enabled(3): how often systemd wants to hear, if it does. It is told twice as often.
-    fn of_environment() -> Self {
-        Self { every: sd_notify::watchdog_enabled().map(|limit| limit / 2), last: None }
-    }
-
-    fn is_due(&self) -> bool {
-        self.every.is_some_and(|every| self.last.is_none_or(|last| last.elapsed() >= every))
-    }
-
-    fn pat(&mut self) {
-        self.last = Some(Instant::now());
-        if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]) {
-            tracing::warn!(%error, "systemd cannot be told that the daemon is well");
-        }
     }
 }
 

@@ -17,6 +17,7 @@ mod guardian;
 mod health;
 mod lock;
 mod looped;
+mod manager;
 mod policy_watcher;
 mod ringbuf_reader;
 mod router;
