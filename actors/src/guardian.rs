@@ -47,12 +47,13 @@ impl Signals {
     }
 }
 
-/// Looks after the supervision until there is none.
+/// Looks after the supervision until there is none. If it is only to run once, it is asked to end when all is proven.
 pub(crate) async fn watch(
     mut signals: Signals,
     handle: &Handle,
     thread: JoinHandle<std::io::Result<Outcome>>,
     boot: &Arc<Boot>,
+    is_once: bool,
 ) -> std::io::Result<Fate> {
     let mut manager = Manager::of_environment();
     let mut patience = Patience { pulse: handle.pulse(), silent: 0 };
@@ -82,6 +83,7 @@ pub(crate) async fn watch(
         }
         let is_proven = boot.proof_age() < PROOF;
         manager.show(boot.generation(), is_proven);
+        is_asked |= is_proven && is_once;
         if is_proven && manager.is_watching() && is_well(handle).await {
             manager.pat();
         }

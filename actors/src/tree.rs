@@ -33,6 +33,8 @@ pub struct RunSettings {
     pub holders: HolderAction,
     /// How many equal decisions are sent in a second before the others are folded; 0 folds none.
     pub events_per_second: u32,
+    /// Whether it ends as soon as what is in force was proven.
+    pub once: bool,
     /// Where the local policy is, and what is kept from one daemon to the next.
     pub state_directory: PathBuf,
 }
@@ -216,7 +218,7 @@ pub fn run_made_by<M: Maker>(
     let supervision = std::thread::Builder::new().name("supervision".to_owned());
     #[expect(clippy::disallowed_methods, reason = "this is the thread of the supervisor itself")]
     let thread = supervision.spawn(move || driver.run()).map_err(own("start the supervision"))?;
-    let fate = runtime.block_on(guardian::watch(signals, &handle, thread, &boot));
+    let fate = runtime.block_on(guardian::watch(signals, &handle, thread, &boot, settings.once));
     judge(fate.map_err(own("run the supervision"))?, &boot)
 }
 

@@ -50,6 +50,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         socket: args.socket,
         holders: HolderAction::Report,
         events_per_second: args.events_per_second,
+        once: false,
         state_directory: args.state_dir,
     };
     match tree::run_made_by(&maker, &settings, Some(vec![PolicySource { name, text }])) {

@@ -17,6 +17,7 @@ mod names;
 mod no_window;
 mod policies;
 mod signals;
+mod systemd;
 mod verbs;
 
 use aegis_actors::host::{HELPER_ARGUMENT, RAN_ARGUMENT, helper_main};
@@ -30,6 +31,11 @@ const ALLOWED: &str = "AEGIS_VM";
 fn lists_bpf() -> bool {
     let modules = std::fs::read_to_string("/sys/kernel/security/lsm");
     modules.map_or(true, |modules| modules.split(',').any(|module| module.trim() == "bpf"))
+}
+
+/// Whether this machine was booted by systemd: then its units are tested, and nothing else.
+fn runs_systemd() -> bool {
+    std::env::var_os(ALLOWED).is_some() && std::path::Path::new("/run/systemd/system").exists()
 }
 
 fn main() {
@@ -58,7 +64,13 @@ fn main() {
     .into_iter()
     .flatten()
     .collect();
-    let trials = if lists_bpf() { trials } else { fallback::trials() };
+    let trials = if runs_systemd() {
+        systemd::trials()
+    } else if lists_bpf() {
+        trials
+    } else {
+        fallback::trials()
+    };
     if std::env::var_os(ALLOWED).is_some() {
         libtest_mimic::run(&arguments, trials).exit();
     }

@@ -40,6 +40,10 @@ pub(crate) struct RunArgs {
     /// What is done about processes that opened or mapped before what the policy given here forbids: they can go on.
     #[arg(long, value_enum, default_value_t, value_name = "ACTION", requires = "policy")]
     holders: Holders,
+    /// End as soon as the policy is in force and proven: what is armed goes on deciding. For early in boot, before the
+    /// daemon that stays.
+    #[arg(long)]
+    once: bool,
     /// Where the local policy is kept, which `block` and `allow` edit, and the files of the policy in force. Give
     /// each daemon its own.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/aegisbpf", value_parser = crate::absolute)]
@@ -84,6 +88,7 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
         socket: common.socket.clone(),
         holders: args.holders.into(),
         events_per_second: args.events_per_second,
+        once: args.once,
         state_directory: args.state_dir.clone(),
     };
     tree::run(&settings, sources).map_err(|error| {

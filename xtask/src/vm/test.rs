@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+/// Where the units are, for tests that install them.
+const UNITS: &str = "/usr/lib/aegis-units";
 const PROGRAM: &str = "/usr/bin/aegis-guest-tests";
 /// Long enough for every test on a slow machine; a hung one ends the run before CI does.
 const TIMEOUT: u64 = 2_400;
@@ -25,8 +27,8 @@ const UNFILTERED: usize = 1;
 /// Options of `vm test`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Where to run: 6.1, 6.12, 6.12-preempt, 6.1-no-lsm, 6.12-no-lsm or all.
-    #[arg(long, default_value = "all", value_parser = ["6.1", "6.12", "6.12-preempt", "6.1-no-lsm", "6.12-no-lsm", "all"])]
+    /// Where to run: 6.1, 6.12, 6.12-preempt, 6.1-no-lsm, 6.12-no-lsm, 6.12-systemd or all.
+    #[arg(long, default_value = "all", value_parser = ["6.1", "6.12", "6.12-preempt", "6.1-no-lsm", "6.12-no-lsm", "6.12-systemd", "all"])]
     kernel: String,
     /// Only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
@@ -53,6 +55,8 @@ struct Place {
     cmdline: &'static str,
     /// The security modules, where they are not the usual ones.
     lsm: Option<&'static str>,
+    /// Whether systemd boots it: then the tests of the units are made there, and no others.
+    systemd: bool,
     /// Tests that tell nothing here which they do not tell elsewhere; left out unless a filter asks for them.
     skip: &'static [&'static str],
 }
@@ -76,16 +80,32 @@ const NO_RACE: &[&str] = &[
     "accounts::displaced",
 ];
 
+impl Place {
+    /// Whether tests that a filter names may be here: those of the fallback and of the units have places of their own, and
+    /// there are no others there.
+    fn has(&self, filter: &str) -> bool {
+        filter.contains("fallback") == self.lsm.is_some() && filter.contains("systemd") == self.systemd
+    }
+}
+
 /// Without `bpf`: there is only the audit fallback.
 const NO_BPF: Option<&str> = Some("landlock,lockdown,yama,integrity");
 
-const PLACES: [Place; 5] = [
-    Place { name: "6.1", series: Series::V6_1, cmdline: "", lsm: None, skip: SEEN_ON_6_12 },
-    Place { name: "6.12", series: Series::V6_12, cmdline: "", lsm: None, skip: &[] },
+const PLACES: [Place; 6] = [
+    Place { name: "6.1", series: Series::V6_1, cmdline: "", lsm: None, systemd: false, skip: SEEN_ON_6_12 },
+    Place { name: "6.12", series: Series::V6_12, cmdline: "", lsm: None, systemd: false, skip: &[] },
     // Preemption inside the kernel brings out races that the default hides.
-    Place { name: "6.12-preempt", series: Series::V6_12, cmdline: "preempt=full", lsm: None, skip: NO_RACE },
-    Place { name: "6.1-no-lsm", series: Series::V6_1, cmdline: "", lsm: NO_BPF, skip: &[] },
-    Place { name: "6.12-no-lsm", series: Series::V6_12, cmdline: "", lsm: NO_BPF, skip: &[] },
+    Place {
+        name: "6.12-preempt",
+        series: Series::V6_12,
+        cmdline: "preempt=full",
+        lsm: None,
+        systemd: false,
+        skip: NO_RACE,
+    },
+    Place { name: "6.1-no-lsm", series: Series::V6_1, cmdline: "", lsm: NO_BPF, systemd: false, skip: &[] },
+    Place { name: "6.12-no-lsm", series: Series::V6_12, cmdline: "", lsm: NO_BPF, systemd: false, skip: &[] },
+    Place { name: "6.12-systemd", series: Series::V6_12, cmdline: "", lsm: None, systemd: true, skip: &[] },
 ];
 
 /// What happened at one place.
@@ -106,12 +126,11 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
         rows.push(timed("native", || native(&program, &options, args.long))?);
     } else {
         let program = Added { from: program, to: PROGRAM.into() };
-        let added: Vec<Added> = aegisbpf()?.into_iter().chain([program, chaos::added()?]).collect();
-        // A filter by the fallback's name leaves nothing elsewhere, and any other nothing there.
-        let fallback = args.filter.as_ref().map(|filter| filter.contains("fallback"));
+        let units = Added { from: workspace::root().join("systemd"), to: UNITS.into() };
+        let added: Vec<Added> = aegisbpf()?.into_iter().chain([program, chaos::added()?, units]).collect();
         let named = |place: &Place| ["all", place.name].contains(&args.kernel.as_str());
         let wanted =
-            |place: &&Place| named(place) && fallback.is_none_or(|fallback| fallback == place.lsm.is_some());
+            |place: &&Place| named(place) && args.filter.as_ref().is_none_or(|filter| place.has(filter));
         rows = side_by_side(&PLACES.iter().filter(wanted).collect::<Vec<_>>(), &added, &options, args.long)?;
     }
     anyhow::ensure!(!rows.is_empty(), "there are no such tests at {}", args.kernel);
@@ -171,7 +190,8 @@ fn native(program: &Path, options: &[String], is_long: bool) -> Result<Tally> {
 
 fn in_guest(place: &Place, added: &[Added], options: &[String], is_long: bool) -> Result<Tally> {
     let timeout = if is_long { LONG_TIMEOUT } else { TIMEOUT };
-    let mut settings = Settings { cmdline: place.cmdline.to_owned(), timeout, ..Settings::default() };
+    let (cmdline, systemd) = (place.cmdline.to_owned(), place.systemd);
+    let mut settings = Settings { cmdline, systemd, timeout, ..Settings::default() };
     if let Some(lsm) = place.lsm {
         settings.lsm = lsm.to_owned();
     }
