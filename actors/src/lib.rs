@@ -22,4 +22,5 @@ mod ringbuf_reader;
 mod router;
 mod sink;
 mod spool;
+mod trusted;
 mod ways;

@@ -218,7 +218,7 @@ fn slow_output() -> Result<(), Failed> {
     let all = [before, records(&text)].concat();
     println!("{tried} opens; {}", check_account(&all, &account)?);
     expect("reported", count(&account, "reported"), tried)?;
-    if gaps(&account, "stdout_full") == 0 {
+    if gaps(&account, "sink_full") == 0 {
         return Err("no line was lost".into());
     }
     Ok(())

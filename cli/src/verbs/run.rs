@@ -3,6 +3,7 @@
 use super::holders::Holders;
 use super::manner::MannerArgs;
 use super::policy::{compile, read_sources};
+use super::sinks::SinkArgs;
 use crate::Common;
 use crate::exit::{Exit, Failure};
 use aegis_actors::host::{Mode, TestSettings};
@@ -44,6 +45,8 @@ pub(crate) struct RunArgs {
     /// each daemon its own.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/aegisbpf", value_parser = crate::absolute)]
     state_dir: PathBuf,
+    #[command(flatten)]
+    sinks: SinkArgs,
 }
 
 fn ring_bytes(text: &str) -> Result<u32, String> {
@@ -85,6 +88,8 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
         holders: args.holders.into(),
         events_per_second: args.events_per_second,
         state_directory: args.state_dir.clone(),
+        stdout_when_full: args.sinks.stdout_when_full(),
+        events_file: args.sinks.events_file(),
     };
     tree::run(&settings, sources).map_err(|error| {
         let exit = exit_of(&error);
