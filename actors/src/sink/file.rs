@@ -151,7 +151,7 @@ impl EventsFile {
         match std::fs::symlink_metadata(path) {
             Ok(found) => demand_regular(&found)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(with_remedy(error)),
+            Err(error) => return Err(with_remedy(&error)),
         }
         let file = File::options()
             .read(true)
@@ -161,7 +161,7 @@ impl EventsFile {
             // A FIFO or terminal that was put there just now holds nothing up.
             .custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC))
             .open(path)
-            .map_err(with_remedy)?;
+            .map_err(|error| with_remedy(&error))?;
         let found = file.metadata()?;
         demand_regular(&found)?;
         let torn = is_torn(&file, found.len())?;
@@ -194,7 +194,7 @@ fn demand_regular(found: &Metadata) -> io::Result<()> {
     Err(io::Error::new(ErrorKind::InvalidInput, why))
 }
 
-fn with_remedy(error: io::Error) -> io::Error {
+fn with_remedy(error: &io::Error) -> io::Error {
     let remedy = match error.kind() {
         ErrorKind::NotFound => "make its directory first",
         ErrorKind::NotADirectory => "name a file in a directory",

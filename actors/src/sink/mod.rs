@@ -17,7 +17,7 @@ mod stdout;
 
 pub use file::EventsFileSettings;
 pub(crate) use file::{EventsFile, EventsFileChild};
-pub(crate) use outbox::{Outbox, Progress, ToldStorms};
+pub(crate) use outbox::{Outbox, Progress};
 pub(crate) use queue::Waiting;
 pub use queue::WhenFull;
 pub(crate) use state::{CpuGap, Item, Told};

@@ -1,7 +1,7 @@
 //! A sink that refuses, is slow, and takes half of what it is given: the account of it balances.
 
 use super::super::outbox::{Outbox, Progress};
-use super::super::queue::{Queue, WAITING};
+use super::super::queue::WAITING;
 use super::*;
 use aegis_control_api::Record;
 use aegis_kernel_abi::GAP_REASONS;
