@@ -48,11 +48,11 @@ fn words_of(arming_id: &str) -> [u64; 2] {
     std::array::from_fn(|_| u64::from_le_bytes(std::array::from_fn(|_| bytes.next().unwrap_or(0))))
 }
 
-fn encode(kept: &Kept, arming_id: &str) -> Vec<u8> {
+fn encode(turn: u64, arming_id: &str, progress: &Progress) -> Vec<u8> {
     let [first, second] = words_of(arming_id);
-    let cpus = kept.delivered.len();
-    let mut words = vec![MAGIC, kept.turn, first, second, kept.summarised, cpus as u64];
-    for Delivered { upto, events, late, gaps } in &kept.delivered {
+    let cpus = progress.delivered.len();
+    let mut words = vec![MAGIC, turn, first, second, progress.summarised, cpus as u64];
+    for Delivered { upto, events, late, gaps } in &progress.delivered {
         words.extend([*upto, *events, *late]);
         words.extend(gaps);
     }
@@ -173,14 +173,16 @@ impl Cursor {
         Ok((cursor, found, Progress { summarised, delivered, told: ToldStorms::new() }))
     }
 
-    /// Keeps an account, in one write. If it cannot be written, the one before it holds: after a kill, more is told twice.
-    pub(super) fn keep(&mut self, progress: &Progress) {
-        let Progress { summarised, delivered, .. } = progress;
+    /// What is to be kept next. Apart from keeping it, so that nobody else who looks at it waits for the disk.
+    pub(super) fn next(&self, progress: &Progress) -> Vec<u8> {
+        encode(self.turn.wrapping_add(1), &self.arming_id, progress)
+    }
+
+    /// Keeps it, in one write. If it cannot be written, the one before it holds: after a kill, more is told twice.
+    pub(super) fn keep(&mut self, next: &[u8]) {
         let turn = self.turn.wrapping_add(1);
-        let kept = Kept { turn, summarised: *summarised, delivered: delivered.clone() };
-        let bytes = encode(&kept, &self.arming_id);
-        let place = if turn & 1 == 0 { 0 } else { bytes.len() as u64 };
-        match self.file.write_all_at(&bytes, place) {
+        let place = if turn & 1 == 0 { 0 } else { next.len() as u64 };
+        match self.file.write_all_at(next, place) {
             Ok(()) => (self.turn, self.has_failed) = (turn, false),
             Err(error) => {
                 if !std::mem::replace(&mut self.has_failed, true) {

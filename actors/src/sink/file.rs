@@ -127,9 +127,9 @@ impl Books for FileBooks {
     }
 
     fn keep(&mut self) {
-        if let (Some(cursor), Some(progress)) = (&mut self.cursor, &*self.outbox.progress()) {
-            cursor.keep(progress);
-        }
+        let Some(cursor) = &mut self.cursor else { return };
+        let next = self.outbox.progress().as_ref().map(|progress| cursor.next(progress));
+        next.iter().for_each(|next| cursor.keep(next));
     }
 }
 

@@ -19,6 +19,11 @@ fn open(state: &Path, arming_id: &str) -> (Cursor, Found, Progress) {
     Cursor::open(state, "sink", arming_id, CPUS).unwrap()
 }
 
+fn keep(cursor: &mut Cursor, progress: &Progress) {
+    let next = cursor.next(progress);
+    cursor.keep(&next);
+}
+
 fn progress(upto: u64) -> Progress {
     let delivered = vec![Delivered { upto, events: upto, ..Delivered::default() }; CPUS];
     Progress { summarised: upto, delivered, told: ToldStorms::new() }
@@ -30,7 +35,7 @@ fn an_account_outlives_its_daemon() {
     for upto in 0..5 {
         let (mut cursor, found, kept) = open(&state, ARMING);
         assert_eq!((found, kept), (if upto == 0 { Found::Nothing } else { Found::Kept }, progress(upto)));
-        cursor.keep(&progress(upto + 1));
+        keep(&mut cursor, &progress(upto + 1));
     }
     let length = fs::metadata(state.join("sink")).unwrap().len();
     assert_eq!(length, 8_192, "of a size that does not grow");
@@ -40,10 +45,10 @@ fn an_account_outlives_its_daemon() {
 fn another_arming_begins_from_nothing() {
     let (_directory, state) = directory();
     let (mut cursor, ..) = open(&state, ARMING);
-    (1..4).for_each(|upto| cursor.keep(&progress(upto)));
+    (1..4).for_each(|upto| keep(&mut cursor, &progress(upto)));
     let (mut cursor, found, kept) = open(&state, "fedcba9876543210");
     assert_eq!((found, kept), (Found::Nothing, progress(0)));
-    cursor.keep(&progress(7));
+    keep(&mut cursor, &progress(7));
     let (_, found, kept) = open(&state, "fedcba9876543210");
     assert_eq!((found, kept), (Found::Kept, progress(7)));
 }
@@ -52,7 +57,7 @@ fn another_arming_begins_from_nothing() {
 fn what_is_damaged_counts_as_not_told() {
     let (_directory, state) = directory();
     let (mut cursor, ..) = open(&state, ARMING);
-    (1..=2).for_each(|upto| cursor.keep(&progress(upto)));
+    (1..=2).for_each(|upto| keep(&mut cursor, &progress(upto)));
     let file = state.join("sink");
     let mut bytes = fs::read(&file).unwrap();
     bytes[40] ^= 1;
@@ -63,7 +68,7 @@ fn what_is_damaged_counts_as_not_told() {
     fs::write(&file, &bytes).unwrap();
     let (mut cursor, found, kept) = open(&state, ARMING);
     assert_eq!((found, kept), (Found::Damaged, progress(0)));
-    cursor.keep(&progress(9));
+    keep(&mut cursor, &progress(9));
     assert_eq!(open(&state, ARMING).2, progress(9));
     for text in ["", "{}", "some text that is no account\n"] {
         fs::write(&file, text).unwrap();
@@ -77,7 +82,7 @@ fn what_is_damaged_counts_as_not_told() {
 fn what_others_could_have_written_is_not_read() {
     let (_directory, state) = directory();
     let (mut cursor, ..) = open(&state, ARMING);
-    cursor.keep(&progress(5));
+    keep(&mut cursor, &progress(5));
     let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     for (path, wrong, right) in [(state.join("sink"), 0o620, 0o600), (state.clone(), 0o777, 0o700)] {
         mode(&path, wrong);
@@ -107,10 +112,10 @@ proptest! {
     fn killed_at_any_moment_one_of_both_is_there(upto in 1_u64..9, written in 0_usize..4_096) {
         let (_directory, state) = directory();
         let (mut cursor, ..) = open(&state, ARMING);
-        (1..=upto).for_each(|upto| cursor.keep(&progress(upto)));
+        (1..=upto).for_each(|upto| keep(&mut cursor, &progress(upto)));
         let file = state.join("sink");
         let before = fs::read(&file).unwrap();
-        cursor.keep(&progress(upto + 1));
+        keep(&mut cursor, &progress(upto + 1));
         let mut after = fs::read(&file).unwrap();
         let place = if (upto + 1) % 2 == 0 { 0 } else { 4_096 };
         after[place + written..place + 4_096].copy_from_slice(&before[place + written..place + 4_096]);

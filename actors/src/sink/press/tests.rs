@@ -3,6 +3,7 @@
 use super::super::outbox::{Outbox, Progress};
 use super::super::queue::WAITING;
 use super::*;
+use crate::spool::{Journal, Store, WhenFulls};
 use aegis_control_api::Record;
 use aegis_kernel_abi::GAP_REASONS;
 use proptest::prelude::*;
@@ -221,6 +222,24 @@ fn what_somebody_had_in_his_hands_is_a_gap() {
     gaps[GapReason::Crash as usize] = 4;
     gaps[GapReason::Dropped as usize] = 2;
     assert_eq!(press.books.delivered(0), Delivered { upto: 9, events: 3, late: 1, gaps });
+}
+
+/// What an earlier daemon had taken is told of as far as it is not known to have been told.
+#[test]
+fn what_was_taken_before_is_told_of_in_the_file() {
+    let sinks = WhenFulls { stdout: WhenFull::DropNewest, events_file: Some(WhenFull::Wait) };
+    let store = Store::new(Journal::default(), Numbering::default(), sinks, Progress::default());
+    [(0, 9), (1, 4), (2, 0)].into_iter().for_each(|(cpu, upto)| store.were_taken(cpu, upto));
+    let outbox = store.events_file.as_ref().unwrap();
+    let mut press = press(Vec::new());
+    press.books.delivered.insert(0, Delivered { upto: 7, events: 7, ..Delivered::default() });
+    press.books.delivered.insert(1, Delivered { upto: 4, events: 4, ..Delivered::default() });
+    outbox.push(line_of(0, 10));
+    now(press.print_until_empty(outbox));
+    assert_eq!(told(&press.out.took, 0), [8, 9, 10]);
+    assert_eq!((told(&press.out.took, 1), told(&press.out.took, 2)), (Vec::new(), Vec::new()));
+    assert_eq!(press.books.delivered(0).gaps[GapReason::Crash as usize], 2);
+    assert!(store.outbox.is_empty(), "standard output is told by the reader");
 }
 
 #[test]
