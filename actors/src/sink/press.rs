@@ -85,7 +85,7 @@ impl<W: Out, B: Books> Press<W, B> {
     }
 
     /// Prints until nothing waits, or what waits has to wait for another attempt.
-    async fn print_until_empty(&mut self, outbox: &Outbox) {
+    pub(super) async fn print_until_empty(&mut self, outbox: &Outbox) {
         loop {
             let refused = self.print(outbox.take(AT_ONCE)).await;
             if outbox.when_full() == WhenFull::Wait {
