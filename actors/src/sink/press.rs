@@ -109,13 +109,12 @@ impl<W: Out, B: Books> Press<W, B> {
     /// CPU. Returns what was refused.
     async fn print(&mut self, waiting: Vec<Waiting>) -> Vec<Item> {
         let failed = std::mem::take(&mut self.failed);
-        let items = self.in_turn(failed.into_values().map(Waiting::Gap).chain(waiting));
+        let mut items = self.in_turn(failed.into_values().map(Waiting::Gap).chain(waiting));
         if items.is_empty() {
             return items;
         }
-        let taken = self.write(&items).await;
-        let mut items = items;
-        items.split_off(taken)
+        let written = self.write(&items).await;
+        items.split_off(written)
     }
 
     /// Takes what was refused into gaps.
