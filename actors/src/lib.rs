@@ -23,4 +23,5 @@ mod ringbuf_reader;
 mod router;
 mod sink;
 mod spool;
+mod trusted;
 mod ways;

@@ -10,8 +10,8 @@ use crate::local::PolicyError;
 use crate::policy_watcher::WatcherChild;
 use crate::ringbuf_reader::ReaderChild;
 use crate::router::RouterChild;
-use crate::sink::StdoutChild;
-use crate::spool::{Journal, SpoolChild};
+use crate::sink::{EventsFile, EventsFileChild, StdoutChild};
+use crate::spool::{Journal, SpoolChild, WhenFulls};
 use crate::ways::Ways;
 use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport, PolicySource, Posture, UnseenRule};
 use aegis_supervisor::{
@@ -21,6 +21,8 @@ use aegis_supervisor::{
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use crate::sink::{EventsFileSettings, WhenFull};
 
 /// What the command line chooses.
 #[derive(Debug, Clone)]
@@ -37,6 +39,10 @@ pub struct RunSettings {
     pub once: bool,
     /// Where the local policy is, and what is kept from one daemon to the next.
     pub state_directory: PathBuf,
+    /// What happens when standard output cannot keep up.
+    pub stdout_when_full: WhenFull,
+    /// Where else records are written to.
+    pub events_file: Option<EventsFileSettings>,
 }
 
 /// Why the daemon ended before its time.
@@ -48,6 +54,14 @@ pub enum RunError {
     /// The policy is wrong, or its files cannot be read.
     #[error(transparent)]
     Policy(PolicyError),
+    /// Records cannot be written where they are to be.
+    #[error("cannot write records to {path}", path = .path.display())]
+    EventsFile {
+        /// Where.
+        path: PathBuf,
+        /// Why, and what to do.
+        source: std::io::Error,
+    },
     /// Something of the daemon's own failed.
     #[error("cannot {operation}")]
     Own {
@@ -74,7 +88,7 @@ impl RunError {
         match self {
             Self::Load(error) => error.whole(),
             Self::Policy(error) => error.whole(),
-            Self::Own { source, .. } => format!("{self}: {source}"),
+            Self::Own { source, .. } | Self::EventsFile { source, .. } => format!("{self}: {source}"),
             Self::Hung { .. } | Self::Ended(_) => self.to_string(),
         }
     }
@@ -97,8 +111,9 @@ pub(crate) const SINKS: &str = "sinks";
 const LONG_START: Limits = Limits { start: Duration::from_secs(600), heartbeat: Some(HEARTBEAT) };
 /// The others do nothing that takes long.
 const LIMITS: Limits = Limits { start: Duration::from_secs(60), heartbeat: Some(HEARTBEAT) };
-/// What a part may need for what it has in its hands: a thousand events, or a standard output whose reader is slow.
-const LAST_WORK: Shutdown = Shutdown::Within(Duration::from_secs(5));
+/// What a part may need for what it has in its hands: a thousand events, or a standard output whose reader is slow; on a
+/// host that is busy with something else.
+const LAST_WORK: Shutdown = Shutdown::Within(Duration::from_secs(15));
 /// Restarts that fail at once wait a little, so that they do not use up what may be borne in a moment.
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(50), limit: Duration::from_secs(5), jitter: 20 };
@@ -142,20 +157,30 @@ fn tree<M: Maker>(
         events_per_second: settings.events_per_second,
         boot: Arc::clone(boot),
     };
+    let when_full = settings.events_file.as_ref().map(|file| file.when_full);
+    let when_fulls = WhenFulls { stdout: settings.stdout_when_full, events_file: when_full };
+    let spool = SpoolChild { ways: ways.clone(), sinks: when_fulls };
     let watcher = WatcherChild { ways: ways.clone(), holders: settings.holders };
-    let mut sinks = group(Strategy::Dynamic).child(part(maker, "stdout", StdoutChild(ways.clone()), LIMITS));
-    sinks.excess = Excess::Degrade { retry: RETRY };
     let pipeline = group(Strategy::RestForOne)
         .child(part(maker, "router", RouterChild(ways.clone()), LIMITS))
         .child(part(maker, "ringbuf_reader", ReaderChild(ways.clone()), LIMITS));
     group(Strategy::RestForOne)
         .child(actor(maker, "loader", loader, &ways.loader.0, LONG_START))
-        .child(actor(maker, "spool", SpoolChild(ways.clone()), &ways.spool, LIMITS))
+        .child(actor(maker, "spool", spool, &ways.spool, LIMITS))
         .child(part(maker, "policy_watcher", watcher, LONG_START))
-        .child(ChildSpec::supervisor(SINKS, sinks))
+        .child(ChildSpec::supervisor(SINKS, sinks(maker, settings, &ways)))
         .child(ChildSpec::supervisor("pipeline", pipeline))
         .child(part(maker, "control", ControlChild { socket, ways: ways.clone() }, LIMITS))
         .child(part(maker, "health", HealthChild(ways), LIMITS))
+}
+
+fn sinks(maker: &impl Maker, settings: &RunSettings, ways: &Ways) -> SupervisorSpec<Work> {
+    let mut sinks = group(Strategy::Dynamic).child(part(maker, "stdout", StdoutChild(ways.clone()), LIMITS));
+    sinks.excess = Excess::Degrade { retry: RETRY };
+    let Some(EventsFileSettings { path, .. }) = settings.events_file.clone() else { return sinks };
+    let file =
+        EventsFileChild { ways: ways.clone(), path, state_directory: settings.state_directory.clone() };
+    sinks.child(part(maker, "events_file", file, LIMITS))
 }
 
 fn group(strategy: Strategy) -> SupervisorSpec<Work> {
@@ -181,7 +206,7 @@ fn part<C: Child>(maker: &impl Maker, name: &str, child: C, limits: Limits) -> C
 /// Runs the daemon until a signal or `detach` ends it. `sources` are put in force first, if there are any.
 ///
 /// # Errors
-/// If the probes cannot be armed, the policy cannot be put in force, or the socket cannot be made. If nothing
+/// If the events file cannot be written, the probes cannot be armed, the policy cannot be put in force, or the socket cannot be made. If nothing
 /// was armed before, nothing is left armed. Later, if a part of it hangs, or fails too often.
 pub fn run(settings: &RunSettings, sources: Option<Vec<PolicySource>>) -> Result<(), RunError> {
     run_made_by(&AsIs, settings, sources)
@@ -203,6 +228,10 @@ pub fn run_made_by<M: Maker>(
         let _entered = runtime.enter();
         Signals::catch().map_err(own("catch signals"))?
     };
+    // Sinks degrade when they fail, so it is looked here whether this one can start, before anything is armed.
+    if let Some(EventsFileSettings { path, .. }) = &settings.events_file {
+        EventsFile::open(path).map_err(|source| RunError::EventsFile { path: path.clone(), source })?;
+    }
     let socket = Socket::bind(&settings.socket).map_err(own("make the control socket"))?;
     let boot = Arc::new(Boot::new(sources));
     let observed = Arc::clone(&boot);

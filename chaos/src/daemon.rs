@@ -4,7 +4,7 @@
 use crate::inside::{FAULTS, FaultyMaker};
 use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::LoaderSettings;
-use aegis_actors::tree::{self, RunError, RunSettings};
+use aegis_actors::tree::{self, EventsFileSettings, RunError, RunSettings, WhenFull};
 use aegis_control_api::{HolderAction, PolicySource};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
@@ -25,6 +25,8 @@ pub(crate) struct Args {
     events_per_second: u32,
     #[arg(long)]
     allow_audit_fallback: bool,
+    #[arg(long)]
+    events_file: PathBuf,
 }
 
 /// The exit code of `aegisbpf run` when a part of it hung.
@@ -52,6 +54,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         events_per_second: args.events_per_second,
         once: false,
         state_directory: args.state_dir,
+        stdout_when_full: WhenFull::DropNewest,
+        events_file: Some(EventsFileSettings { path: args.events_file, when_full: WhenFull::Wait }),
     };
     match tree::run_made_by(&maker, &settings, Some(vec![PolicySource { name, text }])) {
         Ok(()) => Ok(ExitCode::SUCCESS),

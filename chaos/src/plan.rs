@@ -5,11 +5,12 @@ use clap::ValueEnum;
 use std::time::Duration;
 
 /// Every part of the daemon, by its names from the root.
-pub(crate) const PARTS: [&str; 8] = [
+pub(crate) const PARTS: [&str; 9] = [
     "loader",
     "spool",
     "policy_watcher",
     "sinks/stdout",
+    "sinks/events_file",
     "pipeline/router",
     "pipeline/ringbuf_reader",
     "control",

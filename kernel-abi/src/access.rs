@@ -263,10 +263,10 @@ byte_enum! {
         Dropped = 0 => "dropped",
         /// A daemon had taken them from the ring and ended before it delivered them.
         Crash = 1 => "crash",
-        /// Standard output was too slow.
-        StdoutFull = 2 => "stdout_full",
-        /// Standard output refused them.
-        StdoutFailed = 3 => "stdout_failed",
+        /// A sink was too slow.
+        SinkFull = 2 => "sink_full",
+        /// A sink refused them.
+        SinkFailed = 3 => "sink_failed",
         /// What was in the ring was no event.
         Malformed = 4 => "malformed",
     }

@@ -8,7 +8,7 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::Read;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep, spawn};
@@ -24,6 +24,10 @@ const TESTS: &[Test] = &[
     ("orderly_end_leaves_no_gap", orderly_end),
     ("account_without_daemon", without_daemon),
     ("hits_are_those_of_the_generation", hits),
+    ("file_has_all_although_daemons_are_killed", file_of_killed),
+    ("file_that_comes_late_or_lost_its_account_has_all", file_that_comes_late),
+    ("full_disk_is_waited_for", full_disk),
+    ("file_that_cannot_be_one_arms_nothing", file_refused),
 ];
 
 /// All tests of this file.
@@ -218,8 +222,115 @@ fn slow_output() -> Result<(), Failed> {
     let all = [before, records(&text)].concat();
     println!("{tried} opens; {}", check_account(&all, &account)?);
     expect("reported", count(&account, "reported"), tried)?;
-    if gaps(&account, "stdout_full") == 0 {
+    if gaps(&account, "sink_full") == 0 {
         return Err("no line was lost".into());
+    }
+    Ok(())
+}
+
+/// A file for records, and where it is moved to.
+const EVENTS: [&str; 2] = ["/scratch/account-events", "/scratch/account-events.1"];
+
+fn started_with_file(options: &[&str]) -> Agent {
+    EVENTS.iter().for_each(|path| drop(fs::remove_file(path)));
+    started(&[&["--events-file", EVENTS[0]], options].concat())
+}
+
+/// The records in files. What a killed daemon did not finish is none.
+fn in_files(paths: &[&str]) -> Vec<Value> {
+    let text = |path: &&str| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
+    paths.iter().flat_map(|path| records(&text(path))).collect()
+}
+
+/// Checks the account of the files, which may come later than that of standard output.
+fn check_files(paths: &[&str], account: &Value) -> Result<Vec<Value>, Failed> {
+    let (mut found, mut checked) = (Vec::new(), Err("nothing was looked at".into()));
+    for _ in 0..200 {
+        found = in_files(paths);
+        checked = check_account(&found, account);
+        if checked.is_ok() {
+            break;
+        }
+        sleep(Duration::from_millis(100));
+    }
+    println!("in {paths:?}: {}", checked?);
+    Ok(found)
+}
+
+fn file_of_killed() -> Result<(), Failed> {
+    let mut agent = started_with_file(&["--events-per-second", "200"]);
+    let flood = Flood::start();
+    for pause in [1_300, 300, 1_100, 50, 700, 20] {
+        sleep(Duration::from_millis(pause));
+        agent.kill();
+        if pause == 300 {
+            fs::rename(EVENTS[0], EVENTS[1])?;
+        }
+        agent.start_again();
+    }
+    let account = check(&agent, flood.stop())?;
+    let found = check_files(&EVENTS, &account)?;
+    expect("some were folded", count(&account, "suppressed") > 0, true)?;
+    let crash = |record: &&Value| record["type"] == "gap" && record["reason"] == "crash";
+    expect("what a killed daemon had in its hands is told of", found.iter().any(|it| crash(&it)), true)?;
+    // Moved away under a running daemon, it goes on in a new one.
+    fs::rename(EVENTS[0], EVENTS[1])?;
+    (0..20).for_each(|_| drop(File::open(FILES[0])));
+    wait_until("there is a new file", || !in_files(&EVENTS[..1]).is_empty());
+    expect("exit code", agent.terminate().code(), Some(0))
+}
+
+/// Without an account everything that is not known to be in the file is told of there.
+fn file_that_comes_late() -> Result<(), Failed> {
+    let mut agent = started_with_file(&["--events-per-second", "5"]);
+    (0..100).for_each(|_| drop(File::open(FILES[0])));
+    check_files(&EVENTS[..1], &check(&agent, 100)?)?;
+    agent.terminate();
+    fs::remove_file(EVENTS[0])?;
+    fs::write(agent.state().join("sink-events-file"), "no account")?;
+    agent.start_again();
+    (0..50).for_each(|_| drop(File::open(FILES[1])));
+    let account = check(&agent, 150)?;
+    let found = check_files(&EVENTS[..1], &account)?;
+    expect("gaps", found.iter().any(|record| record["reason"] == "crash"), true)?;
+    agent.terminate();
+    agent.start_again();
+    expect("told once", check_files(&EVENTS[..1], &account)?.len(), found.len())
+}
+
+/// A small file system that is full for a while: nothing is left out, and standard output does not wait.
+fn full_disk() -> Result<(), Failed> {
+    let mount =
+        |words: &[&str]| expect("mount", Command::new(words[0]).args(&words[1..]).status()?.success(), true);
+    let (directory, file) = ("/scratch/account-small", "/scratch/account-small/events");
+    fs::create_dir_all(directory)?;
+    mount(&["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory])?;
+    let mut agent = started(&["--events-file", file, "--events-per-second", "50"]);
+    let tried = Flood::during(Duration::from_secs(3));
+    (0..200).for_each(|_| drop(File::open(FILES[0])));
+    let account = check(&agent, tried + 200)?;
+    sleep(Duration::from_secs(2));
+    expect("the file is full", check_account(&in_files(&[file]), &account).is_err(), true)?;
+    let gauges = agent.json(&["status", "--tree"]).to_string();
+    expect_text("gauges", &gauges, "to_events_file")?;
+    mount(&["mount", "-o", "remount,size=64m", directory])?;
+    let found = check_files(&[file], &account)?;
+    expect("gaps", found.iter().filter(|record| record["type"] == "gap").count(), 0)?;
+    expect("exit code", agent.terminate().code(), Some(0))?;
+    drop(agent);
+    mount(&["umount", directory])
+}
+
+fn file_refused() -> Result<(), Failed> {
+    let agent = Agent::new("aegis-accounts");
+    for (file, why) in [
+        ("/dev/null", "cannot write records to /dev/null: it is a device: name a regular file"),
+        ("/scratch/none/events", "make its directory first"),
+    ] {
+        let output = agent.run(&["run", "--observe", "--events-file", file]);
+        expect("exit code", output.status.code(), Some(1))?;
+        expect_text("said", &String::from_utf8_lossy(&output.stderr), why)?;
+        expect("pins", fs::exists(agent.root())?, false)?;
     }
     Ok(())
 }

@@ -4,11 +4,12 @@
 //! when something is first kept.
 
 use super::PolicyError;
+use crate::trusted::{demand_trusted, flags, open_trusted};
 use aegis_control_api::PolicySource;
 use rustix::fs::OFlags;
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The state directory.
@@ -90,7 +91,10 @@ impl StateDirectory {
     }
 
     fn read(&self, path: &Path) -> io::Result<Option<String>> {
-        match open_trusted(&self.path, path) {
+        let opened = std::fs::metadata(&self.path)
+            .and_then(|found| demand_trusted(&self.path, &found))
+            .and_then(|()| open_trusted(OpenOptions::new().read(true), path));
+        match opened {
             Ok(mut file) => {
                 let mut text = String::new();
                 file.read_to_string(&mut text)?;
@@ -145,36 +149,6 @@ fn settle(path: &Path) {
     }
 }
 
-fn open_trusted(directory: &Path, path: &Path) -> io::Result<File> {
-    demand_trusted(directory, &std::fs::metadata(directory)?)?;
-    let file =
-        OpenOptions::new().read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path)?;
-    let found = file.metadata()?;
-    if !found.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
-    }
-    demand_trusted(path, &found)?;
-    Ok(file)
-}
-
-/// Refuses what others could have written.
-fn demand_trusted(path: &Path, found: &Metadata) -> io::Result<()> {
-    let ours = found.uid() == rustix::process::geteuid().as_raw();
-    if ours && found.mode() & 0o022 == 0 {
-        return Ok(());
-    }
-    let path = path.display();
-    let why = format!(
-        "others than root can write to {path}; `chown root {path}` and `chmod go-w {path}` once you have seen what is \
-         in it"
-    );
-    Err(io::Error::new(ErrorKind::PermissionDenied, why))
-}
-
-fn flags(flags: OFlags) -> i32 {
-    i32::try_from(flags.bits()).unwrap_or(0)
-}
-
 fn failed<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> PolicyError + 'a {
     move |source| PolicyError::File { operation, path: path.to_owned(), source, consequence: String::new() }
 }
@@ -183,7 +157,7 @@ fn failed<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error)
 mod tests {
     use super::*;
     use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     /// A state directory of its own, removed at the end.
     struct Scratch(StateDirectory);

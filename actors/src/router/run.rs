@@ -4,11 +4,11 @@ use super::state::{Origin, gap_record, malformed};
 use super::storms::{Rest, Suppressed, Teller, sweep};
 use crate::clock::{boot_offset_ns, unix_ns};
 use crate::looped::Looped;
-use crate::sink::{CpuGap, Item, Told};
+use crate::sink::{CpuGap, Item, Outbox, Told, Waiting};
 use crate::spool::{Passed, Store, line};
 use crate::ways::Ways;
 use aegis_control_api::Record;
-use aegis_kernel_abi::Event;
+use aegis_kernel_abi::{Event, Storm, StormKey};
 use aegis_probes::{Accounts, Error};
 use aegis_supervisor::{BoxError, Child, Life};
 use async_trait::async_trait;
@@ -35,12 +35,13 @@ impl Child for RouterChild {
         let (accounts, names) =
             self.0.loader.run(|loader, _| (loader.probes().accounts(), loader.names())).await?;
         let origin = Origin { numbering: store.numbering.clone(), boot_offset_ns: boot_offset_ns(), names };
-        let told = store.outbox.told().clone();
-        let journal_teller = Teller::after(told, accounts.ledger().summarised);
+        let progress = store.outbox.progress().clone().unwrap_or_default();
+        let journal_teller = Teller::after(progress.told, progress.summarised);
+        let rests = store.outboxes().map(|outbox| (outbox.clone(), Rest::default())).collect();
         let router = Router {
             records: Records { origin, store },
             accounts,
-            rest: Rest::default(),
+            rests,
             swept: Instant::now(),
             journal_teller,
         };
@@ -48,7 +49,7 @@ impl Child for RouterChild {
     }
 }
 
-/// Where records go: to the journal, and to standard output.
+/// Where records go: to the journal, and to each sink.
 struct Records {
     origin: Origin,
     store: Arc<Store>,
@@ -57,8 +58,10 @@ struct Records {
 impl Records {
     fn hand_on(&self, record: &Record, told: Told) {
         let line = self.store.journal.push(record);
-        // Without room it is told of in a gap, later.
-        let _ = self.store.outbox.push(Item { line, told });
+        for outbox in self.store.outboxes() {
+            // Without room it is told of in a gap, later.
+            let _ = outbox.push(Waiting::Line(Item { line: Arc::clone(&line), told }));
+        }
     }
 
     fn event(&self, event: &Event, late: bool) {
@@ -84,9 +87,10 @@ impl Records {
 struct Router {
     records: Records,
     accounts: Arc<Accounts>,
-    rest: Rest,
+    /// For each sink, what its last sweep left without a storm.
+    rests: Vec<(Outbox, Rest)>,
     swept: Instant,
-    /// What the journal was told, which goes on where standard output refuses.
+    /// What the journal was told, which goes on where sinks refuse.
     journal_teller: Teller,
 }
 
@@ -136,17 +140,16 @@ impl Router {
     }
 
     fn try_summarise(&mut self) -> Result<(), Error> {
-        // What is on its way to standard output is settled first: its numbers come before.
-        let outbox = &self.records.store.outbox;
-        if !outbox.summaries_are_settled() {
-            return Ok(());
-        }
-        let before = self.accounts.ledger().summarised;
         let earlier = self.suppressed()?;
-        if earlier <= before {
-            self.rest = Rest::default();
+        let mut due = earlier > self.journal_teller.upto();
+        for (outbox, rest) in &mut self.rests {
+            match outbox.summarised() {
+                Some(before) if before < earlier => due = true,
+                Some(_) => *rest = Rest::default(),
+                None => {}
+            }
         }
-        if earlier <= before.min(self.journal_teller.upto()) {
+        if !due {
             return Ok(());
         }
         let storms = self.accounts.storms()?;
@@ -154,24 +157,43 @@ impl Router {
         for summary in self.journal_teller.tell(&storms, suppressed) {
             self.records.store.journal.push(&self.records.origin.summary(&summary));
         }
-        let (summaries, rest) = {
-            let mut told = outbox.told();
-            let living: HashSet<_> = storms.iter().map(|(key, _)| *key).collect();
-            let gone: Vec<_> = told.keys().filter(|key| !living.contains(*key)).copied().collect();
-            for key in gone {
-                told.remove(&key);
-                self.accounts.forget_summarised(&key)?;
-            }
-            sweep(&storms, &told, before, suppressed, self.rest)
-        };
-        self.rest = rest;
-        for summary in &summaries {
-            let line = line(&self.records.origin.summary(summary));
-            // Without room the rest of them is made again.
-            if !outbox.push(Item { line, told: Told::Summary(*summary) }) {
-                break;
+        self.forget_all_but(&storms)?;
+        let origin = &self.records.origin;
+        for (outbox, rest) in &mut self.rests {
+            // What is on its way to a sink is settled first: its numbers come before.
+            let Some(before) = outbox.summarised() else { continue };
+            let swept = outbox
+                .progress()
+                .as_ref()
+                .map(|known| sweep(&storms, &known.told, before, suppressed, *rest));
+            let Some((summaries, left)) = swept else { continue };
+            *rest = left;
+            for summary in &summaries {
+                let item = Item { line: line(&origin.summary(summary)), told: Told::Summary(*summary) };
+                // Without room the rest of them is made again.
+                if !outbox.push(Waiting::Line(item)) {
+                    break;
+                }
             }
         }
         Ok(())
     }
+
+    /// What the kernel has forgotten need not be known any more.
+    fn forget_all_but(&self, storms: &[(StormKey, Storm)]) -> Result<(), Error> {
+        let living: HashSet<_> = storms.iter().map(|(key, _)| *key).collect();
+        self.records.store.events_file.iter().for_each(|outbox| drop(forget_all_but(&living, outbox)));
+        for key in forget_all_but(&living, &self.records.store.outbox) {
+            self.accounts.forget_summarised(&key)?;
+        }
+        Ok(())
+    }
+}
+
+/// Which storms a sink knows no more.
+fn forget_all_but(living: &HashSet<StormKey>, outbox: &Outbox) -> Vec<StormKey> {
+    let mut progress = outbox.progress();
+    let Some(progress) = &mut *progress else { return Vec::new() };
+    let gone = progress.told.extract_if(|key, _| !living.contains(key)).map(|(key, _)| key);
+    gone.collect()
 }

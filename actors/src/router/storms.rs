@@ -72,8 +72,8 @@ pub(crate) fn sweep(
     (summaries, Rest(left - sure))
 }
 
-/// Tells a reader that never refuses: each number once. As long as standard output takes everything, too, both are told
-/// the same; after it refused, its summaries may have other limits.
+/// Tells a reader that never refuses: each number once. As long as a sink takes everything, too, both are told the
+/// same; after it refused, its summaries may have other limits.
 #[derive(Debug)]
 pub(crate) struct Teller {
     told: HashMap<StormKey, Summarised>,

@@ -1,4 +1,4 @@
-//! Lines that wait, and those that could not be written. Pure.
+//! What lines tell, and what is told of those that could not be written. Pure.
 
 use crate::router::Summary;
 use crate::spool::Line;
@@ -38,8 +38,8 @@ impl CpuGap {
     /// The reason that its record gives: what was lost here is told before what was lost earlier.
     pub(crate) fn reason(&self) -> GapReason {
         let order = [
-            GapReason::StdoutFailed,
-            GapReason::StdoutFull,
+            GapReason::SinkFailed,
+            GapReason::SinkFull,
             GapReason::Crash,
             GapReason::Malformed,
             GapReason::Dropped,
@@ -151,61 +151,5 @@ pub(crate) fn written(delivered: &mut Delivered, told: Told) {
             delivered.gaps.iter_mut().zip(gap.parts).for_each(|(sum, part)| *sum = sum.saturating_add(part));
         }
         Told::Summary(_) | Told::Other => {}
-    }
-}
-
-/// Lines that may wait for standard output: some 4 MB. When a slow terminal or pipe lets it fill up, further lines are
-/// left out there, told of in a gap record, and stay readable through the control socket.
-pub(crate) const WAITING: usize = 4_096;
-
-/// Lines that wait.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    items: Vec<Item>,
-    lost: Lost,
-    /// Summaries that wait or are being written.
-    summaries: usize,
-}
-
-impl Queue {
-    /// Adds a line at the end. False if there is no room: then its number is told of later.
-    pub(crate) fn push(&mut self, item: Item) -> bool {
-        if self.items.len() >= WAITING {
-            lose(&mut self.lost, item.told, GapReason::StdoutFull);
-            return false;
-        }
-        self.summaries += usize::from(matches!(item.told, Told::Summary(_)));
-        self.items.push(item);
-        true
-    }
-
-    /// Everything that waits, and what found no room after it.
-    pub(crate) fn take(&mut self) -> (Vec<Item>, Lost) {
-        (std::mem::take(&mut self.items), std::mem::take(&mut self.lost))
-    }
-
-    /// How many lines wait.
-    pub(crate) fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// Whoever wrote is gone, and what he had in his hands with him: summaries that do not wait here are settled, as they
-    /// are made again.
-    pub(crate) fn begin(&mut self) {
-        self.summaries = self.items.iter().filter(|item| matches!(item.told, Told::Summary(_))).count();
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.lost.is_empty()
-    }
-
-    /// Whether a summary waits or is being written.
-    pub(crate) fn has_summaries(&self) -> bool {
-        self.summaries > 0
-    }
-
-    /// A summary was written, or was not and is made again.
-    pub(crate) fn summary_done(&mut self) {
-        self.summaries = self.summaries.saturating_sub(1);
     }
 }

@@ -8,5 +8,4 @@ mod run;
 mod state;
 
 pub(crate) use run::{Get, SpoolActor, SpoolChild};
-pub(crate) use state::{Journal, Line};
-pub(crate) use state::{Passed, Store, line};
+pub(crate) use state::{Journal, KEPT, Line, Passed, Store, WhenFulls, line};

@@ -1,7 +1,8 @@
 //! The actor that owns the store.
 
-use super::state::{Journal, Store};
+use super::state::{Journal, Store, WhenFulls};
 use crate::router::Numbering;
+use crate::sink::Progress;
 use crate::tree::announce;
 use crate::ways::Ways;
 use actix::{Actor, Context, Handler, Message, MessageResult};
@@ -10,14 +11,18 @@ use async_trait::async_trait;
 use std::sync::Arc;
 
 /// Makes an empty store.
-pub(crate) struct SpoolChild(pub(crate) Ways);
+pub(crate) struct SpoolChild {
+    pub(crate) ways: Ways,
+    pub(crate) sinks: WhenFulls,
+}
 
 #[async_trait(?Send)]
 impl Child for SpoolChild {
     type Actor = SpoolActor;
 
     async fn init(&self, life: &Life) -> Result<SpoolActor, BoxError> {
-        let Self(Ways { loader, boot, .. }) = self;
+        let Self { ways: Ways { loader, boot, .. }, sinks } = self;
+        let sinks = *sinks;
         let boot = Arc::clone(boot);
         let made = loader.run(move |loader, _| {
             let arming_id = loader.probes().arming_id();
@@ -27,14 +32,23 @@ impl Child for SpoolChild {
             }
             boot.set_journal(journal.clone());
             let numbering = Numbering { boot_id: crate::clock::boot_id(), arming_id };
-            let told = loader.probes().accounts().summarised()?;
-            Ok::<_, aegis_probes::Error>(Store::new(journal, numbering, told.into_iter().collect()))
+            let accounts = loader.probes().accounts();
+            let (summarised, told) = (accounts.ledger().summarised, accounts.summarised()?);
+            let before = Progress { summarised, told: told.into_iter().collect(), delivered: Vec::new() };
+            let store = Store::new(journal, numbering, sinks, before);
+            for cpu in 0..accounts.cpus() {
+                store.were_taken(cpu, accounts.taken(cpu).max(accounts.delivered(cpu).upto));
+            }
+            Ok::<_, aegis_probes::Error>(store)
         });
         let store = Arc::new(made.await??);
         let shown = Arc::clone(&store);
         life.gauge("to_route", move || shown.waiting());
         let shown = Arc::clone(&store);
         life.gauge("to_stdout", move || shown.outbox.waiting());
+        if let Some(events_file) = store.events_file.clone() {
+            life.gauge("to_events_file", move || events_file.waiting());
+        }
         Ok(SpoolActor { store })
     }
 }

@@ -3,9 +3,9 @@
 use crate::clock::unix_ns;
 use crate::lock::locked;
 use crate::router::Numbering;
-use crate::sink::{CpuGap, Outbox, ToldStorms};
+use crate::sink::{CpuGap, Outbox, Progress, Waiting, WhenFull};
 use aegis_control_api::{API_VERSION, LifecycleRecord, Record};
-use aegis_kernel_abi::Event;
+use aegis_kernel_abi::{Event, GapReason};
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -39,6 +39,14 @@ pub(crate) struct Received {
     pub unnumbered: AtomicU64,
 }
 
+/// What happens when sinks cannot keep up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WhenFulls {
+    pub(crate) stdout: WhenFull,
+    /// None if there is no events file.
+    pub(crate) events_file: Option<WhenFull>,
+}
+
 /// Everything that is on its way.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -48,6 +56,10 @@ pub(crate) struct Store {
     pub(crate) journal: Journal,
     /// Lines for standard output.
     pub(crate) outbox: Outbox,
+    /// Lines for the events file, if there is to be one.
+    pub(crate) events_file: Option<Outbox>,
+    /// How far standard output had come before this.
+    pub(crate) before: Progress,
     pub(crate) received: Received,
     passed: Mutex<VecDeque<Passed>>,
     more: Notify,
@@ -55,15 +67,32 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(journal: Journal, numbering: Numbering, told: ToldStorms) -> Self {
+    pub(crate) fn new(journal: Journal, numbering: Numbering, sinks: WhenFulls, before: Progress) -> Self {
         Self {
             numbering,
             journal,
-            outbox: Outbox::new(told),
+            outbox: Outbox::new(sinks.stdout, Some(before.clone())),
+            events_file: sinks.events_file.map(|when_full| Outbox::new(when_full, None)),
+            before,
             received: Received::default(),
             passed: Mutex::default(),
             more: Notify::new(),
             room: Notify::new(),
+        }
+    }
+
+    /// Where lines go.
+    pub(crate) fn outboxes(&self) -> impl Iterator<Item = &Outbox> {
+        std::iter::once(&self.outbox).chain(&self.events_file)
+    }
+
+    /// Has the events file tell of the numbers of a CPU that were taken from the ring before this, as far as they are not
+    /// told of there: nobody hands them on any more. Before anything else is handed on.
+    pub(crate) fn were_taken(&self, cpu: u32, upto: u64) {
+        if let Some(events_file) = &self.events_file
+            && upto > 0
+        {
+            events_file.push(Waiting::Gap(CpuGap::new(cpu, 1, upto, GapReason::Crash)));
         }
     }
 
@@ -117,7 +146,7 @@ pub(crate) fn line(record: &Record) -> Line {
 
 /// Lines that the journal keeps. About a kilobyte each: some 16 MB at most. When it is full the oldest goes, and
 /// readers that had not come to it get a gap record with the count.
-const KEPT: usize = 16_384;
+pub(crate) const KEPT: usize = 16_384;
 
 /// The newest records, numbered from 1.
 #[derive(Debug, Clone)]
@@ -198,7 +227,6 @@ impl Journal {
 mod tests {
     use super::*;
     use crate::router::{gap_record, unnumbered_gap};
-    use aegis_kernel_abi::GapReason;
 
     fn pushed(count: u64) -> Journal {
         let journal = Journal::default();

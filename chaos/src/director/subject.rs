@@ -3,9 +3,10 @@
 use crate::inside::FAULTS;
 use crate::vitals::Vitals;
 use aegis_control_api::{ChildStatus, Posture, Status, TreeReply};
-use aegis_tests::agent::{Agent, Site};
+use aegis_tests::agent::{Agent, Site, records};
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -23,6 +24,7 @@ pub(super) struct Wellness {
 pub(super) struct Subject {
     pub(super) agent: Agent,
     faults: PathBuf,
+    events: PathBuf,
     policy: String,
     /// As it was at first: what the kernel does, and by what.
     pub(super) posture: Posture,
@@ -48,12 +50,20 @@ impl Subject {
         let site = Site { directory: directory.join("agent"), pins: pins.to_owned(), daemon };
         let mut agent = Agent::at(site);
         let file = agent.policy(policy);
+        let events = agent.directory().join("events");
+        let sink = ["--events-file".to_owned(), events.display().to_string()];
         let options = ["--policy", &file, "--allow-audit-fallback", "--events-per-second", EVENTS_PER_SECOND];
-        agent.start_with(&options);
+        agent.start_with(&[&options[..], &[&sink[0], &sink[1]]].concat());
         let status = status(&agent)?;
         let (posture, links) = (status.posture(), agent.links());
         let generation = status.generation.context("no generation is in force")?.generation;
-        Ok(Self { agent, faults, policy: file, posture, generation, links })
+        Ok(Self { agent, faults, events, policy: file, posture, generation, links })
+    }
+
+    /// The records in the events file, of all daemons.
+    pub(super) fn events(&self) -> Vec<Value> {
+        let text = std::fs::read(&self.events).unwrap_or_default();
+        records(&String::from_utf8_lossy(&text))
     }
 
     pub(super) fn status(&self) -> Result<Status> {

@@ -11,6 +11,7 @@ pub(crate) mod holders;
 pub(crate) mod manner;
 pub(crate) mod policy;
 pub(crate) mod run;
+pub(crate) mod sinks;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod tree;

@@ -3,6 +3,7 @@
 use super::holders::Holders;
 use super::manner::MannerArgs;
 use super::policy::{compile, read_sources};
+use super::sinks::SinkArgs;
 use crate::Common;
 use crate::exit::{Exit, Failure};
 use aegis_actors::host::{Mode, TestSettings};
@@ -48,6 +49,8 @@ pub(crate) struct RunArgs {
     /// each daemon its own.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/aegisbpf", value_parser = crate::absolute)]
     state_dir: PathBuf,
+    #[command(flatten)]
+    sinks: SinkArgs,
 }
 
 fn ring_bytes(text: &str) -> Result<u32, String> {
@@ -90,6 +93,8 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
         events_per_second: args.events_per_second,
         once: args.once,
         state_directory: args.state_dir.clone(),
+        stdout_when_full: args.sinks.stdout_when_full(),
+        events_file: args.sinks.events_file(),
     };
     tree::run(&settings, sources).map_err(|error| {
         let exit = exit_of(&error);
