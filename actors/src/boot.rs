@@ -1,9 +1,9 @@
 //! What outlives every actor: how the daemon started, and who is to be told of what happens to its parts.
 
+use crate::local::FirstPolicy;
 use crate::lock::locked;
 use crate::spool::Journal;
 use crate::tree::RunError;
-use aegis_control_api::PolicySource;
 use aegis_supervisor::{BoxError, Handle, Report, What};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -16,8 +16,8 @@ pub(crate) struct Boot {
     is_up: AtomicBool,
     /// Why something could not be started the first time.
     error: Mutex<Option<RunError>>,
-    /// The policy of the command line, until it is in force: whoever is started again later finds what is in force then.
-    sources: Mutex<Option<Vec<PolicySource>>>,
+    /// What it is to begin with, until that is in force: whoever is started again later finds what is in force then.
+    first: Mutex<FirstPolicy>,
     /// The supervision, once there is one.
     handle: OnceLock<Handle>,
     journal: Mutex<Option<Journal>>,
@@ -27,8 +27,8 @@ pub(crate) struct Boot {
 }
 
 impl Boot {
-    pub(crate) fn new(sources: Option<Vec<PolicySource>>) -> Self {
-        Self { sources: Mutex::new(sources), ..Self::default() }
+    pub(crate) fn new(first: FirstPolicy) -> Self {
+        Self { first: Mutex::new(first), ..Self::default() }
     }
 
     /// Keeps the error of a first start with its type, for the exit code; what is returned says it to the supervisor.
@@ -45,8 +45,8 @@ impl Boot {
         locked(&self.error).take()
     }
 
-    pub(crate) fn take_sources(&self) -> Option<Vec<PolicySource>> {
-        locked(&self.sources).take()
+    pub(crate) fn take_first(&self) -> FirstPolicy {
+        std::mem::take(&mut locked(&self.first))
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn only_a_first_start_leaves_its_error() {
-        let boot = Boot::new(None);
+        let boot = Boot::new(FirstPolicy::AsItWas);
         let error = |text: &str| RunError::Ended(text.to_owned());
         drop(boot.failed(error("cause")));
         drop(boot.failed(error("consequence")));

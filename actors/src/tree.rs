@@ -6,14 +6,14 @@ use crate::control::{ControlChild, Socket};
 use crate::guardian::{self, Fate, Signals};
 use crate::health::HealthChild;
 use crate::loader::{LoadError, Loader, LoaderChild, LoaderSettings};
-use crate::local::PolicyError;
+use crate::local::{FirstPolicy, PolicyError};
 use crate::policy_watcher::WatcherChild;
 use crate::ringbuf_reader::ReaderChild;
 use crate::router::RouterChild;
 use crate::sink::{EventsFile, EventsFileChild, StdoutChild};
 use crate::spool::{Journal, SpoolChild, WhenFulls};
 use crate::ways::Ways;
-use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport, PolicySource, Posture, UnseenRule};
+use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport, Posture, UnseenRule};
 use aegis_supervisor::{
     Backoff, Child, ChildRef, ChildSpec, Driver, Excess, Exit, Limits, Options, Outcome, Shutdown, Strategy,
     SupervisorSpec, Work,
@@ -203,24 +203,20 @@ fn part<C: Child>(maker: &impl Maker, name: &str, child: C, limits: Limits) -> C
     actor(maker, name, child, &ChildRef::default(), limits)
 }
 
-/// Runs the daemon until a signal or `detach` ends it. `sources` are put in force first, if there are any.
+/// Runs the daemon until a signal or `detach` ends it. `first` is what it begins with.
 ///
 /// # Errors
 /// If the events file cannot be written, the probes cannot be armed, the policy cannot be put in force, or the socket cannot be made. If nothing
 /// was armed before, nothing is left armed. Later, if a part of it hangs, or fails too often.
-pub fn run(settings: &RunSettings, sources: Option<Vec<PolicySource>>) -> Result<(), RunError> {
-    run_made_by(&AsIs, settings, sources)
+pub fn run(settings: &RunSettings, first: FirstPolicy) -> Result<(), RunError> {
+    run_made_by(&AsIs, settings, first)
 }
 
 /// The same, of parts that somebody else makes.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_made_by<M: Maker>(
-    maker: &M,
-    settings: &RunSettings,
-    sources: Option<Vec<PolicySource>>,
-) -> Result<(), RunError> {
+pub fn run_made_by<M: Maker>(maker: &M, settings: &RunSettings, first: FirstPolicy) -> Result<(), RunError> {
     aegis_probes::share_one_heap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(own("start"))?;
     // Before anything is armed: a signal that comes meanwhile is answered by an orderly end.
@@ -233,7 +229,7 @@ pub fn run_made_by<M: Maker>(
         EventsFile::open(path).map_err(|source| RunError::EventsFile { path: path.clone(), source })?;
     }
     let socket = Socket::bind(&settings.socket).map_err(own("make the control socket"))?;
-    let boot = Arc::new(Boot::new(sources));
+    let boot = Arc::new(Boot::new(first));
     let observed = Arc::clone(&boot);
     let seed = crate::clock::unix_ns();
     let observer = Box::new(move |report: &aegis_supervisor::Report| observed.observe(report));

@@ -4,6 +4,7 @@
 use crate::inside::{FAULTS, FaultyMaker};
 use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::LoaderSettings;
+use aegis_actors::local::FirstPolicy;
 use aegis_actors::tree::{self, EventsFileSettings, RunError, RunSettings, WhenFull};
 use aegis_control_api::{HolderAction, PolicySource};
 use anyhow::{Context, Result};
@@ -57,7 +58,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         stdout_when_full: WhenFull::DropNewest,
         events_file: Some(EventsFileSettings { path: args.events_file, when_full: WhenFull::Wait }),
     };
-    match tree::run_made_by(&maker, &settings, Some(vec![PolicySource { name, text }])) {
+    match tree::run_made_by(&maker, &settings, FirstPolicy::Ordered(vec![PolicySource { name, text }])) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             eprintln!("aegis-chaos: {}", error.whole());

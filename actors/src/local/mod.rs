@@ -6,11 +6,25 @@ mod files;
 mod run;
 mod state;
 
-pub(crate) use run::Policies;
+pub(crate) use run::{Begun, Policies};
 pub(crate) use state::List;
 
 use crate::loader::LoadError;
+use aegis_control_api::PolicySource;
 use std::path::PathBuf;
+
+/// What a daemon is to begin with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum FirstPolicy {
+    /// What is in force, or was in force last on this host.
+    #[default]
+    AsItWas,
+    /// This. If it is wrong the daemon does not start: somebody is there to put it right.
+    Ordered(Vec<PolicySource>),
+    /// What the configuration names, or why that cannot be read. If it is wrong the daemon begins as it was, and says so:
+    /// a host that starts must not be open because of a slip in a file.
+    Configured(Result<Vec<PolicySource>, String>),
+}
 
 /// Why a policy was not put in force, or a list not changed.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,21 @@
 //! The order of things: read, edit, compile, write aside, put in force, put in place.
 
-use super::PolicyError;
 use super::files::StateDirectory;
 use super::state::{Joined, List, edit, entries, join, listed, local};
+use super::{FirstPolicy, PolicyError};
 use crate::loader::Loader;
 use aegis_control_api::{API_VERSION, ApplyReply, ChangeReply, EntriesReply, EntriesRequest, PolicySource};
 use aegis_policy::Plan;
 use std::path::PathBuf;
+
+/// What a daemon has begun with.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    /// What was put in force; none if what was in force stays.
+    pub(crate) applied: Option<ApplyReply>,
+    /// Why it is not what the configuration names, if it is not.
+    pub(crate) refused: Option<String>,
+}
 
 /// The policy in force, as text.
 #[derive(Debug)]
@@ -20,6 +29,37 @@ impl Policies {
     /// Nothing is read, and nothing known, before something is put in force or taken over.
     pub(crate) fn new(state_directory: PathBuf) -> Self {
         Self { directory: StateDirectory::new(state_directory), sources: None }
+    }
+
+    /// What a daemon begins with.
+    ///
+    /// # Errors
+    /// If it is ordered and wrong, or there is nothing that was in force before. Nothing has changed then.
+    pub(crate) fn begin(&mut self, loader: &mut Loader, first: FirstPolicy) -> Result<Begun, PolicyError> {
+        let applied = |reply| Begun { applied: Some(reply), refused: None };
+        match first {
+            FirstPolicy::AsItWas => Ok(Begun { applied: self.take_over(loader)?, refused: None }),
+            FirstPolicy::Ordered(sources) => self.apply(loader, sources).map(applied),
+            FirstPolicy::Configured(read) => {
+                let put = read.map_err(PolicyError::Wrong).and_then(|sources| self.apply(loader, sources));
+                put.map(applied).or_else(|error| self.go_on_as_before(loader, error))
+            }
+        }
+    }
+
+    /// What the configuration names is wrong: what is in force stays, and where nothing is, what was in force last on this
+    /// host comes into force again.
+    fn go_on_as_before(&mut self, loader: &mut Loader, error: PolicyError) -> Result<Begun, PolicyError> {
+        let refused = Some(error.whole());
+        if loader.active_generation() != 0 {
+            return Ok(Begun { applied: self.take_over(loader)?, refused });
+        }
+        let Some(sources) = self.directory.read_applied().filter(|sources| !sources.is_empty()) else {
+            return Err(error);
+        };
+        // If this is wrong, too, the first error is what somebody can do something about.
+        let applied = self.apply(loader, sources).map_err(|_| error)?;
+        Ok(Begun { applied: Some(applied), refused })
     }
 
     /// Puts these sources and the local policy in force.

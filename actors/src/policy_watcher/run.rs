@@ -2,7 +2,7 @@
 
 use super::state::Schedule;
 use crate::loader::{LoadError, Loader};
-use crate::local::Policies;
+use crate::local::{Begun, Policies};
 use crate::looped::{Looped, readiness};
 use crate::spool::Journal;
 use crate::tree::{record_applied, warn_of_holders};
@@ -43,18 +43,19 @@ impl Child for WatcherChild {
         let mounts = File::open(MOUNTS)?;
         let notices = ways.loader.run(|loader, _| loader.probes().notices()).await??;
         let ready = readiness(&notices)?;
-        let (action, sources) = (*holders, ways.boot.take_sources());
+        let (action, first) = (*holders, ways.boot.take_first());
         let apply = move |loader: &mut Loader, policies: &mut Policies| {
-            let applied = match sources {
-                Some(sources) => Some(policies.apply(loader, sources)?),
-                None => policies.take_over(loader)?,
-            };
+            let begun = policies.begin(loader, first)?;
             // A path that leads nowhere is an error of whoever applies a policy from now on.
             loader.be_strict();
-            Ok(applied.map(|reply| ApplyReply { holders: loader.holders(action), ..reply }))
+            let applied = begun.applied.map(|reply| ApplyReply { holders: loader.holders(action), ..reply });
+            Ok(Begun { applied, ..begun })
         };
-        let applied: Result<_, crate::local::PolicyError> = ways.loader.run(apply).await?;
-        let applied = applied.map_err(|error| ways.boot.failed(error.into()))?;
+        let begun: Result<_, crate::local::PolicyError> = ways.loader.run(apply).await?;
+        let Begun { applied, refused } = begun.map_err(|error| ways.boot.failed(error.into()))?;
+        if let Some(why) = refused {
+            say_refused(&journal, ways.boot.generation(), &why);
+        }
         // What changed while it was put in force made no notice; what was in force already has been looked at.
         let generation = if let Some(reply) = applied {
             record_applied(&journal, &reply);
@@ -77,6 +78,12 @@ impl Child for WatcherChild {
         };
         Ok(Looped::new(life, work.watch(life.clone())))
     }
+}
+
+/// Says that what is in force is not what the configuration names.
+fn say_refused(journal: &Journal, generation: u32, why: &str) {
+    tracing::error!(generation, "the configured policy was refused; what was in force last goes on: {why}");
+    journal.did("last_good", generation, why);
 }
 
 struct Work {

@@ -8,7 +8,7 @@ use crate::Common;
 use crate::exit::{Exit, Failure};
 use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::{LoadError, LoaderSettings};
-use aegis_actors::local::PolicyError;
+use aegis_actors::local::{FirstPolicy, PolicyError};
 use aegis_actors::tree::{self, RunError, RunSettings};
 use anyhow::Result;
 use clap::Args;
@@ -96,7 +96,8 @@ pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
         stdout_when_full: args.sinks.stdout_when_full(),
         events_file: args.sinks.events_file(),
     };
-    tree::run(&settings, sources).map_err(|error| {
+    let first = sources.map_or(FirstPolicy::AsItWas, FirstPolicy::Ordered);
+    tree::run(&settings, first).map_err(|error| {
         let exit = exit_of(&error);
         let message = format!("{:#}", anyhow::Error::new(error));
         let remedy = if exit == Exit::NoLsm { format!("\n{}", no_lsm_remedy()) } else { String::new() };
