@@ -90,8 +90,9 @@ impl Plan {
                 vec![inside(self.part(), Kind::Loop)],
             ]
             .concat(),
+            // By kind, so that a part that fails has not just failed: restarts wait longer each time.
             Scenario::Each => {
-                PARTS.iter().flat_map(|part| each_kind().map(|kind| inside(part, kind))).collect()
+                each_kind().iter().flat_map(|kind| PARTS.iter().map(|part| inside(part, *kind))).collect()
             }
             Scenario::Process => {
                 let stops = STOPS.map(Fault::Stop);
