@@ -173,7 +173,7 @@ impl Layers {
                     layer.push(Entry { key, value, origin, place: Place { text, span } });
                 }
                 Err(found) => {
-                    faults.extend(found.into_iter().map(|(fault, _)| (fault, span.clone(), Some(key))))
+                    faults.extend(found.into_iter().map(|(fault, _)| (fault, span.clone(), Some(key))));
                 }
             }
         }

@@ -101,7 +101,7 @@ impl Key {
 }
 
 /// What the names of all variables begin with.
-pub(crate) const VARIABLES: &str = "AEGISBPF__";
+pub const VARIABLES: &str = "AEGISBPF__";
 
 /// Whether keys are below this section.
 pub(crate) fn is_section(name: &str) -> bool {

@@ -80,7 +80,7 @@ impl Read {
         match check(key, &Raw::of(value), span.clone(), Care::Strict) {
             Ok(value) => self.values.push((key, value, span)),
             Err(faults) => {
-                self.faults.extend(faults.into_iter().map(|(fault, span)| (fault, span, Some(key))))
+                self.faults.extend(faults.into_iter().map(|(fault, span)| (fault, span, Some(key))));
             }
         }
     }

@@ -221,7 +221,7 @@ fn path(key: &Key, text: &str, most: usize, care: Care) -> Result<(), Fault> {
 
 fn cgroup(key: &Key, text: &str, care: Care) -> Result<(), Fault> {
     const HELP: &str = "write its path in the hierarchy, such as `/system.slice/ssh.service`";
-    if care == Care::Typed || (text.starts_with('/') && text.trim_matches('/') != "") {
+    if care == Care::Typed || (text.starts_with('/') && !text.trim_matches('/').is_empty()) {
         return Ok(());
     }
     if text.starts_with('/') {

@@ -1,5 +1,6 @@
 //! Wrong configurations: each row says which findings are expected where; the snapshot shows how they read.
 #![forbid(unsafe_code)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use aegis_config::{FileText, Flag, Report, Value, compose};
 use std::ffi::OsString;

@@ -1,5 +1,6 @@
 //! That the types, the table of keys, the default file, the schema and the dump say the same.
 #![forbid(unsafe_code)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use aegis_config::{
     EnforceSignal, FileText, Holders, Loaded, Mode, Origins, Settings, WhenFull, changes, compose,
