@@ -17,7 +17,7 @@ pub(crate) enum Exit {
     Unreachable = 4,
     /// Something is not as it should be, although the command itself worked.
     Degraded = 5,
-    /// The policy is wrong, or cannot be resolved on this host. Nothing has changed.
+    /// The policy or the configuration is wrong, or cannot be resolved on this host. Nothing has changed.
     Refused = 6,
     /// The kernel refuses BPF LSM programs: nothing can be enforced on this host.
     NoLsm = 7,
@@ -51,7 +51,7 @@ impl From<Exit> for ExitCode {
 
 /// What `--help` says about exit codes.
 pub(crate) const HELP: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not permitted, 4 daemon unreachable, \
-5 degraded, 6 policy refused, 7 the kernel refuses BPF LSM programs, 8 a part of the daemon hung.";
+5 degraded, 6 policy or configuration refused, 7 the kernel refuses BPF LSM programs, 8 a part of the daemon hung.";
 
 /// An error that knows its exit code.
 #[derive(Debug)]

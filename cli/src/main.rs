@@ -4,6 +4,7 @@
 mod client;
 mod exit;
 mod output;
+mod settings;
 mod verbs;
 
 use clap::{Args, Parser, Subcommand};
@@ -11,29 +12,47 @@ use exit::{Exit, Failure};
 use output::Format;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use verbs::{allow, block, demo, detach, events, health, policy, run, stats, status};
+use verbs::{allow, block, config, demo, detach, events, health, policy, run, stats, status};
 
 /// Stops programs on Linux hosts from touching what a policy forbids.
 #[derive(Parser)]
 #[command(name = "aegisbpf", version, after_help = exit::HELP, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
-    common: Common,
+    common: CommonArgs,
     #[command(subcommand)]
     verb: Verb,
 }
 
-/// Options of every verb.
+/// Options of every verb. None of them has a default here: it would hide what the configuration says.
 #[derive(Debug, Clone, Args)]
-struct Common {
-    /// Where maps, programs and links are pinned; on a bpf file system.
-    #[arg(long, global = true, default_value = "/sys/fs/bpf/aegisbpf", value_name = "DIR", value_parser = absolute)]
-    bpffs_root: PathBuf,
-    /// The daemon's control socket.
-    #[arg(long, global = true, default_value = "/run/aegisbpf/control.sock", value_name = "PATH")]
-    socket: PathBuf,
+struct CommonArgs {
+    /// Where maps, programs and links are pinned; on a bpf file system. Setting daemon.bpffs_root, built in is
+    /// /sys/fs/bpf/aegisbpf.
+    #[arg(long, global = true, value_name = "DIR", value_parser = absolute)]
+    bpffs_root: Option<PathBuf>,
+    /// The daemon's control socket. Setting daemon.socket, built in is /run/aegisbpf/control.sock.
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// A file of settings in place of /etc/aegisbpf/config.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A directory that stands for / where files of the configuration are looked for.
+    #[arg(long, global = true, value_name = "DIR", hide = true)]
+    config_root: Option<PathBuf>,
     /// How results are written.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    output: Format,
+}
+
+/// What every verb needs to know.
+#[derive(Debug, Clone)]
+struct Common {
+    /// Where the pins are.
+    bpffs_root: PathBuf,
+    /// Where the control socket is.
+    socket: PathBuf,
+    /// How results are written.
     output: Format,
 }
 
@@ -65,6 +84,9 @@ enum Verb {
     Stats(stats::StatsArgs),
     /// Takes everything down. Works without a daemon.
     Detach(detach::DetachArgs),
+    /// Shows what is set, where it is set, and what can be set.
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
     /// Plays a small attack on a scratch directory and shows what the kernel says to it.
     Demo(demo::DemoArgs),
 }
@@ -86,9 +108,15 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<()> {
-    let common = cli.common;
-    match cli.verb {
-        Verb::Run(args) => run::run(&common, &args),
+    let args = cli.common;
+    // These two are about the configuration, and refuse a wrong one.
+    let verb = match cli.verb {
+        Verb::Run(run_args) => return run::run(&args, &run_args),
+        Verb::Config(verb) => return config::run(&args, &verb),
+        verb => verb,
+    };
+    let common = settings::places(&args);
+    match verb {
         Verb::Status(args) => status::run(&common, &args),
         Verb::Health => health::run(&common),
         Verb::Policy(verb) => policy::run(&common, &verb),
@@ -98,6 +126,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Verb::Events(args) => events::run(&common, &args),
         Verb::Detach(args) => detach::run(&common, &args),
         Verb::Demo(args) => demo::run(&common, &args),
+        // Were asked for above.
+        Verb::Run(_) | Verb::Config(_) => Ok(()),
     }
 }
 

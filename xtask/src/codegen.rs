@@ -18,8 +18,12 @@ pub(crate) struct Args {
 /// Writes (or checks) every generated file.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let root = repository_root();
-    let header = root.join("probes-ebpf/bpf/abi.h");
-    settle(&header, &abi_header(&root)?, args.check)
+    let files = [
+        ("probes-ebpf/bpf/abi.h", abi_header(&root)?),
+        ("config/default.toml", aegis_config::default_file()),
+        ("config/schema.json", aegis_config::schema_text()),
+    ];
+    files.iter().try_for_each(|(path, fresh)| settle(&root.join(path), fresh, args.check))
 }
 
 fn repository_root() -> PathBuf {

@@ -16,6 +16,16 @@ pub(crate) enum Holders {
     Kill,
 }
 
+impl Holders {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Report => aegis_config::Holders::Report.word(),
+            Self::Kill => aegis_config::Holders::Kill.word(),
+        }
+    }
+}
+
 impl From<Holders> for HolderAction {
     fn from(holders: Holders) -> Self {
         match holders {

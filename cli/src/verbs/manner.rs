@@ -1,7 +1,8 @@
 //! How a daemon lets denials end, in our words and in those of the C++ AegisBPF.
 
 use crate::output;
-use aegis_actors::host::Mode;
+use crate::settings::Flags;
+use aegis_config::{Mode, Value};
 use clap::{Args, ValueEnum};
 
 /// The mode, the signal, and options that only the C++ tool has.
@@ -10,9 +11,9 @@ pub(crate) struct MannerArgs {
     #[command(flatten)]
     mode: ModeArgs,
     /// Signal for a process that an enforcing rule denies something, beside the EPERM that it gets. Counts for the
-    /// policies that this daemon applies.
-    #[arg(long, value_enum, default_value_t = EnforceSignal::None, value_name = "SIGNAL")]
-    enforce_signal: EnforceSignal,
+    /// policies that this daemon applies. Setting policy.enforce_signal, built in is none.
+    #[arg(long, value_enum, value_name = "SIGNAL")]
+    enforce_signal: Option<EnforceSignal>,
     /// Accepted, without effect: each hook that the policy needs is attached.
     #[arg(long, value_enum, value_name = "HOOK", hide = true)]
     lsm_hook: Option<LsmHook>,
@@ -31,7 +32,7 @@ pub(crate) struct MannerArgs {
 #[derive(Debug, Clone, Args)]
 #[group(id = "one mode", multiple = false)]
 struct ModeArgs {
-    /// Deny what rules with `mode = "enforce"` forbid (the default).
+    /// Deny what rules with `mode = "enforce"` forbid: the setting policy.mode, and built in.
     #[arg(long)]
     enforce: bool,
     /// Only report what the policies that this daemon applies would deny, whatever they say. A policy that is in
@@ -66,23 +67,30 @@ enum LsmHook {
 }
 
 impl MannerArgs {
-    /// The strongest mode that any rule can have.
-    pub(crate) fn mode(&self) -> Mode {
-        match self.mode.mode {
-            Some(ModeWord::Observe) => Mode::Observe,
-            _ if self.mode.observe => Mode::Observe,
-            _ => Mode::Enforce,
+    /// What is given of it, as the top layer of the settings.
+    pub(crate) fn flags(&self, flags: &mut Flags) {
+        if self.mode.enforce {
+            flags.switch("policy.mode", "--enforce", Value::Text(Mode::Enforce.word().to_owned()));
         }
-    }
-
-    /// The kernel's number of the signal; 0 is none.
-    pub(crate) fn signal(&self) -> u8 {
-        match self.enforce_signal {
-            EnforceSignal::None => 0,
-            EnforceSignal::Int => 2,
-            EnforceSignal::Kill => 9,
-            EnforceSignal::Term => 15,
+        if self.mode.observe {
+            flags.switch("policy.mode", "--observe", Value::Text(Mode::Observe.word().to_owned()));
         }
+        let mode = self.mode.mode.map(|mode| match mode {
+            ModeWord::Enforce => Mode::Enforce,
+            ModeWord::Observe => Mode::Observe,
+        });
+        flags.word("policy.mode", "--mode", mode.map(Mode::word));
+        let signal = self.enforce_signal.map(|signal| match signal {
+            EnforceSignal::None => aegis_config::EnforceSignal::None,
+            EnforceSignal::Term => aegis_config::EnforceSignal::Term,
+            EnforceSignal::Int => aegis_config::EnforceSignal::Int,
+            EnforceSignal::Kill => aegis_config::EnforceSignal::Kill,
+        });
+        flags.word(
+            "policy.enforce_signal",
+            "--enforce-signal",
+            signal.map(aegis_config::EnforceSignal::word),
+        );
     }
 
     /// Says what takes the place of options that have no effect.

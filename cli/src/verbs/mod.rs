@@ -2,6 +2,7 @@
 
 pub(crate) mod allow;
 pub(crate) mod block;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod detach;
 pub(crate) mod entries;

@@ -4,15 +4,20 @@ use super::holders::Holders;
 use super::manner::MannerArgs;
 use super::policy::{compile, read_sources};
 use super::sinks::SinkArgs;
-use crate::Common;
+use crate::CommonArgs;
 use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::settings::{self, Flags};
 use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::{LoadError, LoaderSettings};
 use aegis_actors::local::{FirstPolicy, PolicyError};
-use aegis_actors::tree::{self, RunError, RunSettings};
+use aegis_actors::tree::{self, EventsFileSettings, RunError, RunSettings, WhenFull};
+use aegis_config::{EnforceSignal, Loaded, Origin, Settings, Value};
+use aegis_control_api::HolderAction;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
+use tracing_subscriber::EnvFilter;
 
 /// Options of `run`.
 #[derive(Debug, Args)]
@@ -21,34 +26,38 @@ pub(crate) struct RunArgs {
     manner: MannerArgs,
     /// Where the kernel refuses BPF LSM programs, report what the policy would deny, although nothing is blocked then.
     /// Without it the daemon does not start there. `--observe` needs no such word, as it blocks nothing anyway.
+    /// Setting policy.allow_audit_fallback.
     #[arg(long)]
     allow_audit_fallback: bool,
-    /// A policy file; may be given more than once, the files are merged. Without one, the policy that is in force
-    /// stays; where none is, nothing is denied until `policy apply`.
+    /// A policy file, or a directory of them; may be given more than once, the files are merged. Without one, the
+    /// policy that is in force stays; where none is, nothing is denied until `policy apply`. Setting policy.files.
     #[arg(long, value_name = "FILE")]
     policy: Vec<PathBuf>,
-    /// Size of the event ring in bytes: a power of two, at least 4096. Counts when the probes are armed.
-    #[arg(long, default_value_t = 4 * 1024 * 1024, value_name = "BYTES", value_parser = ring_bytes)]
-    ringbuf_bytes: u32,
+    /// Size of the event ring in bytes: a power of two, at least 4096. Counts when the probes are armed. Setting
+    /// events.ring_bytes, built in is 4194304.
+    #[arg(long, value_name = "BYTES", value_parser = ring_bytes)]
+    ringbuf_bytes: Option<u32>,
     /// How many equal decisions (same rule, object, program, operations) are reported in a second, each as a record
-    /// of its own; the others are counted and reported as one summary. 0 folds nothing.
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    events_per_second: u32,
+    /// of its own; the others are counted and reported as one summary. 0 folds nothing. Setting events.per_second,
+    /// built in is 100.
+    #[arg(long, value_name = "N")]
+    events_per_second: Option<u32>,
     /// A cgroup that is never denied anything, by its path in the hierarchy: for the way in, such as the service
-    /// that you log in with. May be given more than once.
+    /// that you log in with. May be given more than once. Setting survival.cgroups.
     #[arg(long, value_name = "CGROUP")]
     survival_cgroup: Vec<String>,
     /// What is done about processes that opened or mapped before what the policy given here forbids: they can go on.
-    #[arg(long, value_enum, default_value_t, value_name = "ACTION", requires = "policy")]
-    holders: Holders,
+    /// Setting policy.holders, built in is report.
+    #[arg(long, value_enum, value_name = "ACTION")]
+    holders: Option<Holders>,
     /// End as soon as the policy is in force and proven: what is armed goes on deciding. For early in boot, before the
     /// daemon that stays.
     #[arg(long)]
     once: bool,
     /// Where the local policy is kept, which `block` and `allow` edit, and the files of the policy in force. Give
-    /// each daemon its own.
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/aegisbpf", value_parser = crate::absolute)]
-    state_dir: PathBuf,
+    /// each daemon its own. Setting daemon.state_dir, built in is /var/lib/aegisbpf.
+    #[arg(long, value_name = "DIR", value_parser = crate::absolute)]
+    state_dir: Option<PathBuf>,
     #[command(flatten)]
     sinks: SinkArgs,
 }
@@ -62,47 +71,135 @@ fn ring_bytes(text: &str) -> Result<u32, String> {
     }
 }
 
+impl RunArgs {
+    /// What is given, as the top layer of the settings.
+    fn flags(&self, flags: &mut Flags) {
+        self.manner.flags(flags);
+        if self.allow_audit_fallback {
+            flags.switch("policy.allow_audit_fallback", "--allow-audit-fallback", Value::Boolean(true));
+        }
+        flags.paths("policy.files", "--policy", &self.policy);
+        flags.integer("events.ring_bytes", "--ringbuf-bytes", self.ringbuf_bytes);
+        flags.integer("events.per_second", "--events-per-second", self.events_per_second);
+        flags.list("survival.cgroups", "--survival-cgroup", &self.survival_cgroup);
+        flags.word("policy.holders", "--holders", self.holders.map(Holders::word));
+        flags.path("daemon.state_dir", "--state-dir", self.state_dir.as_deref());
+        self.sinks.flags(flags);
+    }
+}
+
 /// Runs the daemon until it is told to end.
-pub(crate) fn run(common: &Common, args: &RunArgs) -> Result<()> {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("AEGISBPF_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
-        )
-        .init();
+pub(crate) fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
+    let mut flags = Flags::of(common);
+    args.flags(&mut flags);
+    let loaded = settings::load(common, &flags)?;
+    let settings = &loaded.settings;
+    log_as(&settings.daemon.log);
     args.manner.warn();
-    let sources = match args.policy.as_slice() {
-        [] => None,
-        files => Some(read_sources(files)?),
+    without_effect(&loaded);
+    // What is given here, somebody waits for; what the configuration names must not keep a host open.
+    let first = if matches!(loaded.origins.of("policy.files"), Origin::Flag(_)) {
+        ordered(settings)?
+    } else {
+        configured(settings)
     };
-    // Told here, where the terminal is; the daemon compiles them together with the local policy.
-    sources.as_deref().map(compile).transpose()?;
-    let settings = RunSettings {
-        loader: LoaderSettings {
-            bpffs_root: common.bpffs_root.clone(),
-            mode: args.manner.mode(),
-            signal: args.manner.signal(),
-            ring_bytes: args.ringbuf_bytes,
-            fallback: args.manner.mode() == Mode::Observe || args.allow_audit_fallback,
-            survival_cgroups: Some(args.survival_cgroup.clone()),
-            test: TestSettings::default(),
-        },
-        socket: common.socket.clone(),
-        holders: args.holders.into(),
-        events_per_second: args.events_per_second,
-        once: args.once,
-        state_directory: args.state_dir.clone(),
-        stdout_when_full: args.sinks.stdout_when_full(),
-        events_file: args.sinks.events_file(),
-    };
-    let first = sources.map_or(FirstPolicy::AsItWas, FirstPolicy::Ordered);
-    tree::run(&settings, first).map_err(|error| {
+    tree::run(&run_settings(settings, args.once), first).map_err(|error| {
         let exit = exit_of(&error);
         let message = format!("{:#}", anyhow::Error::new(error));
         let remedy = if exit == Exit::NoLsm { format!("\n{}", no_lsm_remedy()) } else { String::new() };
         Failure::new(exit, message + &remedy).into()
     })
+}
+
+/// The policy of the command line: that it is wrong is told here, where the terminal is.
+fn ordered(settings: &Settings) -> Result<FirstPolicy> {
+    let files = aegis_config::policy_files(&settings.policy.files)
+        .map_err(|error| Failure::new(Exit::Refused, format!("{:#}", anyhow::Error::new(error))))?;
+    let sources = read_sources(&files)?;
+    compile(&sources)?;
+    Ok(FirstPolicy::Ordered(sources))
+}
+
+/// The policy of the configuration, if it names one.
+fn configured(settings: &Settings) -> FirstPolicy {
+    if settings.policy.files.is_empty() {
+        return FirstPolicy::AsItWas;
+    }
+    let files = aegis_config::policy_files(&settings.policy.files).map_err(anyhow::Error::new);
+    let sources = files.and_then(|files| read_sources(&files));
+    FirstPolicy::Configured(sources.map_err(|error| format!("{error:#}")))
+}
+
+/// The log goes to standard error. A variable of its own goes before the setting: it also takes what only the logging
+/// library knows.
+fn log_as(setting: &str) {
+    let filter = EnvFilter::try_from_env("AEGISBPF_LOG").unwrap_or_else(|_| EnvFilter::new(setting));
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+}
+
+/// Settings that this daemon does not have the parts for.
+const WITHOUT_EFFECT: &[&str] = &["policy.watch", "metrics.listen"];
+
+/// Says which settings somebody made in vain.
+fn without_effect(loaded: &Loaded) {
+    for key in WITHOUT_EFFECT {
+        let origin = loaded.origins.of(key);
+        if *origin != Origin::BuiltIn {
+            output::note(&format!("warning: {key} has no effect in this version ({origin})"));
+        }
+    }
+}
+
+/// The settings as the daemon takes them.
+fn run_settings(settings: &Settings, once: bool) -> RunSettings {
+    let Settings { daemon, policy, events, survival, sinks, .. } = settings;
+    let mode = match policy.mode {
+        aegis_config::Mode::Enforce => Mode::Enforce,
+        aegis_config::Mode::Observe => Mode::Observe,
+    };
+    RunSettings {
+        loader: LoaderSettings {
+            bpffs_root: daemon.bpffs_root.clone(),
+            mode,
+            signal: signal_number(policy.enforce_signal),
+            ring_bytes: events.ring_bytes,
+            fallback: mode == Mode::Observe || policy.allow_audit_fallback,
+            survival_cgroups: Some(survival.cgroups.clone()),
+            test: TestSettings::default(),
+        },
+        socket: daemon.socket.clone(),
+        holders: match policy.holders {
+            aegis_config::Holders::Report => HolderAction::Report,
+            aegis_config::Holders::Kill => HolderAction::Kill,
+        },
+        events_per_second: events.per_second,
+        once,
+        state_directory: daemon.state_dir.clone(),
+        stdout_when_full: when_full(sinks.stdout.when_full),
+        events_file: sinks
+            .file
+            .path
+            .clone()
+            .map(|path| EventsFileSettings { path, when_full: when_full(sinks.file.when_full) }),
+    }
+}
+
+fn when_full(setting: aegis_config::WhenFull) -> WhenFull {
+    match setting {
+        aegis_config::WhenFull::Wait => WhenFull::Wait,
+        aegis_config::WhenFull::DropOldest => WhenFull::DropOldest,
+        aegis_config::WhenFull::DropNewest => WhenFull::DropNewest,
+    }
+}
+
+/// The kernel's number of a signal; 0 is none.
+fn signal_number(signal: EnforceSignal) -> u8 {
+    match signal {
+        EnforceSignal::None => 0,
+        EnforceSignal::Int => 2,
+        EnforceSignal::Kill => 9,
+        EnforceSignal::Term => 15,
+    }
 }
 
 fn exit_of(error: &RunError) -> Exit {

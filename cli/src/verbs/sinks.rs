@@ -1,6 +1,6 @@
 //! Where `run` writes records, and what happens where it cannot keep up.
 
-use aegis_actors::tree::{EventsFileSettings, WhenFull};
+use crate::settings::Flags;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -9,20 +9,16 @@ use std::path::PathBuf;
 pub(crate) struct SinkArgs {
     /// Records are added to this file too, each as a line of JSON, as on standard output. It must be a regular file, or
     /// not there yet; its directory must be there. When it is renamed or removed, a new one is begun at the same path.
+    /// Setting sinks.file.path.
     #[arg(long, value_name = "FILE", value_parser = crate::absolute)]
     events_file: Option<PathBuf>,
-    /// What happens when the events file does not take lines, as its disk is full. Nothing else waits for it.
-    #[arg(
-        long,
-        value_enum,
-        default_value_t = Full::Wait,
-        value_name = "WHAT",
-        requires = "events_file"
-    )]
-    events_file_when_full: Full,
-    /// The same for standard output, as its reader is slow.
-    #[arg(long, value_enum, default_value_t = Full::DropNewest, value_name = "WHAT")]
-    stdout_when_full: Full,
+    /// What happens when the events file does not take lines, as its disk is full. Nothing else waits for it. Setting
+    /// sinks.file.when_full, built in is wait.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    events_file_when_full: Option<Full>,
+    /// The same for standard output, as its reader is slow. Setting sinks.stdout.when_full, built in is drop_newest.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    stdout_when_full: Option<Full>,
 }
 
 /// What happens when a sink does not take lines.
@@ -38,25 +34,23 @@ enum Full {
     DropNewest,
 }
 
-impl From<Full> for WhenFull {
-    fn from(full: Full) -> Self {
-        match full {
-            Full::Wait => Self::Wait,
-            Full::DropOldest => Self::DropOldest,
-            Full::DropNewest => Self::DropNewest,
+impl Full {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Wait => aegis_config::WhenFull::Wait,
+            Self::DropOldest => aegis_config::WhenFull::DropOldest,
+            Self::DropNewest => aegis_config::WhenFull::DropNewest,
         }
+        .word()
     }
 }
 
 impl SinkArgs {
-    /// What happens when standard output cannot keep up.
-    pub(crate) fn stdout_when_full(&self) -> WhenFull {
-        self.stdout_when_full.into()
-    }
-
-    /// The events file, if there is to be one.
-    pub(crate) fn events_file(&self) -> Option<EventsFileSettings> {
-        let when_full = self.events_file_when_full.into();
-        self.events_file.clone().map(|path| EventsFileSettings { path, when_full })
+    /// What is given, as the top layer of the settings.
+    pub(crate) fn flags(&self, flags: &mut Flags) {
+        flags.path("sinks.file.path", "--events-file", self.events_file.as_deref());
+        let word = |full: Option<Full>| full.map(Full::word);
+        flags.word("sinks.file.when_full", "--events-file-when-full", word(self.events_file_when_full));
+        flags.word("sinks.stdout.when_full", "--stdout-when-full", word(self.stdout_when_full));
     }
 }

@@ -96,7 +96,12 @@ impl Place {
         let options = ["--bpffs-root", root, "--socket", "none.sock"];
         // Without any words there is nothing that options could belong to.
         let options = if words.is_empty() { &[] } else { &options[..] };
-        let line = [wrapper, &[env!("CARGO_BIN_EXE_aegisbpf")], words, options].concat();
+        self.command_as_it_is(wrapper, &[words, options].concat())
+    }
+
+    /// The same with no options but those that are given.
+    pub(crate) fn command_as_it_is(&self, wrapper: &[&str], words: &[&str]) -> Command {
+        let line = [wrapper, &[env!("CARGO_BIN_EXE_aegisbpf")], words].concat();
         let mut command = Command::new(line[0]);
         command.args(&line[1..]).current_dir(self.0.path()).stdin(Stdio::null());
         command.env("TMPDIR", self.path(TEMPORARY)).env_remove("AEGISBPF_LOG").env_remove("NO_COLOR");

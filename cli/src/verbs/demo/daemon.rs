@@ -73,6 +73,11 @@ impl Daemon {
             .arg(&self.socket)
             .arg("--state-dir")
             .arg(self.socket.with_file_name("state"));
+        // What is set for the real daemon is not for this one, above all not its policy.
+        command.arg("--config-root").arg(self.socket.with_file_name("none"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| crate::settings::is_ours(name)) {
+            command.env_remove(name);
+        }
         if let Some(policy) = policy {
             command.arg("--policy").arg(policy);
         }
