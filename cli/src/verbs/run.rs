@@ -30,7 +30,7 @@ pub(crate) struct RunArgs {
     allow_audit_fallback: bool,
     /// A policy file, or a directory of them; may be given more than once, the files are merged. Without one, the
     /// policy that is in force stays; where none is, nothing is denied until `policy apply`. Setting policy.files.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::utf8)]
     policy: Vec<PathBuf>,
     /// Size of the event ring in bytes: a power of two, at least 4096. Counts when the probes are armed. Setting
     /// events.ring_bytes, built in is 4194304.
