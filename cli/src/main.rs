@@ -32,7 +32,7 @@ struct CommonArgs {
     #[arg(long, global = true, value_name = "DIR", value_parser = absolute)]
     bpffs_root: Option<PathBuf>,
     /// The daemon's control socket. Setting daemon.socket, built in is /run/aegisbpf/control.sock.
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", value_parser = utf8)]
     socket: Option<PathBuf>,
     /// A file of settings in place of /etc/aegisbpf/config.toml.
     #[arg(long, global = true, value_name = "FILE")]
@@ -59,6 +59,11 @@ struct Common {
 /// A directory is the same one for whoever is asked about it, wherever they stand.
 fn absolute(path: &str) -> Result<PathBuf, String> {
     std::path::absolute(path).map_err(|error| error.to_string())
+}
+
+/// A path as it is. Settings are text: other bytes are refused here, before they become another path.
+fn utf8(path: &str) -> Result<PathBuf, String> {
+    Ok(path.into())
 }
 
 #[derive(Subcommand)]

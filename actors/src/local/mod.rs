@@ -11,7 +11,7 @@ pub(crate) use state::List;
 
 use crate::loader::LoadError;
 use aegis_control_api::PolicySource;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a daemon is to begin with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +24,12 @@ pub enum FirstPolicy {
     /// What the configuration names, or why that cannot be read. If it is wrong the daemon begins as it was, and says so:
     /// a host that starts must not be open because of a slip in a file.
     Configured(Result<Vec<PolicySource>, String>),
+}
+
+/// Whether something was in force on this host that a daemon can go on with.
+#[must_use]
+pub fn was_in_force(state_directory: &Path, bpffs_root: &Path) -> bool {
+    files::StateDirectory::new(state_directory.to_owned()).read_applied().is_some() || bpffs_root.exists()
 }
 
 /// Why a policy was not put in force, or a list not changed.

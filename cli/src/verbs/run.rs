@@ -10,7 +10,7 @@ use crate::output;
 use crate::settings::{self, Flags};
 use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::{LoadError, LoaderSettings};
-use aegis_actors::local::{FirstPolicy, PolicyError};
+use aegis_actors::local::{self, FirstPolicy, PolicyError};
 use aegis_actors::tree::{self, EventsFileSettings, RunError, RunSettings, WhenFull};
 use aegis_config::{EnforceSignal, Loaded, Origin, Settings, Value};
 use aegis_control_api::HolderAction;
@@ -31,7 +31,7 @@ pub(crate) struct RunArgs {
     allow_audit_fallback: bool,
     /// A policy file, or a directory of them; may be given more than once, the files are merged. Without one, the
     /// policy that is in force stays; where none is, nothing is denied until `policy apply`. Setting policy.files.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = crate::utf8)]
     policy: Vec<PathBuf>,
     /// Size of the event ring in bytes: a power of two, at least 4096. Counts when the probes are armed. Setting
     /// events.ring_bytes, built in is 4194304.
@@ -101,7 +101,7 @@ pub(crate) fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
     let first = if matches!(loaded.origins.of("policy.files"), Origin::Flag(_)) {
         ordered(settings)?
     } else {
-        configured(settings)
+        configured(settings)?
     };
     tree::run(&run_settings(settings, args.once), first).map_err(|error| {
         let exit = exit_of(&error);
@@ -120,14 +120,19 @@ fn ordered(settings: &Settings) -> Result<FirstPolicy> {
     Ok(FirstPolicy::Ordered(sources))
 }
 
-/// The policy of the configuration, if it names one.
-fn configured(settings: &Settings) -> FirstPolicy {
+/// The policy of the configuration, if it names one. If it is wrong and nothing was in force before, there is nothing to
+/// go on with.
+fn configured(settings: &Settings) -> Result<FirstPolicy> {
     if settings.policy.files.is_empty() {
-        return FirstPolicy::AsItWas;
+        return Ok(FirstPolicy::AsItWas);
     }
-    let files = aegis_config::policy_files(&settings.policy.files).map_err(anyhow::Error::new);
-    let sources = files.and_then(|files| read_sources(&files));
-    FirstPolicy::Configured(sources.map_err(|error| format!("{error:#}")))
+    match ordered(settings) {
+        Ok(FirstPolicy::Ordered(sources)) => Ok(FirstPolicy::Configured(Ok(sources))),
+        Err(error) if local::was_in_force(&settings.daemon.state_dir, &settings.daemon.bpffs_root) => {
+            Ok(FirstPolicy::Configured(Err(format!("{error:#}"))))
+        }
+        other => other,
+    }
 }
 
 /// The log goes to standard error. A variable of its own goes before the setting: it also takes what only the logging
