@@ -1,0 +1,47 @@
+//! The small trees that are searched through, and how far.
+
+use crate::play::{SECOND, Spec, Work, group, permanent, temporary, transient};
+use aegis_supervisor::{Strategy, SupervisorSpec};
+
+pub(crate) const STATIC: [Strategy; 3] = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne];
+
+/// Events in a row, in the long form, for all trees.
+const EVENTS: usize = 6;
+
+/// As many events as the long form has, or these: the short form is there for each change, and the long one, which takes
+/// minutes and is for an optimised build, for changes of the core: `AEGIS_LONG=1 cargo test --release`.
+pub(crate) fn events(short: usize) -> usize {
+    if std::env::var_os("AEGIS_LONG").is_some() { EVENTS } else { short }
+}
+
+/// All lists of so many children, each of one of these kinds.
+pub(crate) fn lists(length: usize, kinds: &[fn(Work) -> Spec]) -> Vec<Vec<Spec>> {
+    let with = |list: &Vec<Spec>| {
+        let name = ["a", "b", "c"][list.len()];
+        kinds.iter().map(|kind| [list.as_slice(), &[kind(name)]].concat()).collect::<Vec<_>>()
+    };
+    (0..length).fold(vec![Vec::new()], |lists, _| lists.iter().flat_map(with).collect())
+}
+
+pub(crate) const KINDS: [fn(Work) -> Spec; 3] = [permanent, transient, temporary];
+
+/// A supervisor that bears one restart in 20 seconds.
+pub(crate) fn limited(strategy: Strategy, children: Vec<Spec>) -> SupervisorSpec<Work> {
+    let mut spec = group(strategy, []).intensity(1, SECOND * 20);
+    spec.children = children;
+    spec
+}
+
+/// What was visited, to be printed.
+#[derive(Default)]
+pub(crate) struct Visited {
+    pub(crate) trees: usize,
+    pub(crate) states: usize,
+    pub(crate) steps: usize,
+}
+
+impl Visited {
+    pub(crate) fn print(&self, what: &str) {
+        println!("{what}: {} trees, {} states, {} steps visited", self.trees, self.states, self.steps);
+    }
+}
