@@ -7,7 +7,7 @@ use crate::histories::{drain, log, play_it, states};
 use crate::model::{Message, Model};
 use crate::play::{Outcome, Play, Spec, Stage, Starts, Work, failed, permanent, temporary, transient};
 use crate::state::{has_waits, key};
-use crate::trees::{KINDS, STATIC, Visited, events, limited, lists};
+use crate::trees::{EVENTS, KINDS, STATIC, Visited, events, limited, lists};
 use aegis_supervisor::{
     AutoShutdown, Call, Cause, ChildSpec, Event, Exit, Kind, Restart, Strategy, SupervisorSpec,
 };
@@ -16,9 +16,11 @@ use std::time::Duration;
 
 /// Events in a row in the short form, for all trees of 1, 2 and 3 workers.
 const BROAD: [usize; 3] = [6, 3, 1];
-/// The same for trees of 1 and 2 workers of which some are significant, and for those with a supervisor in them.
+/// The same for trees of 1 and 2 workers of which some are significant.
 const SIGNIFICANT: [usize; 2] = [5, 2];
-const NESTED: usize = 1;
+/// The same for trees with a supervisor in them, in the short form and the long one. Each event has some 25 calls to be,
+/// and restarts of up to three starts.
+const NESTED: [usize; 2] = [1, 4];
 /// Half of the period in which restarts count: at its very end they do, and later they do not.
 const PASS: Duration = Duration::from_secs(10);
 
@@ -80,6 +82,17 @@ impl Pair {
         (next, script)
     }
 
+    /// The same for each script that there is.
+    fn tell_all(&self, message: Option<&Message>, is_ordered: bool, mut found: impl FnMut(Self)) {
+        let mut script = Some(Script::new());
+        while let Some(outcomes) = script {
+            let (state, asked) = self.tell(message, &outcomes, is_ordered);
+            found(state);
+            script = next_script(asked);
+        }
+    }
+
+    /// Core and model did the same, and are in the same state.
     fn compare(&mut self, message: Option<&Message>, script: &Script, is_ordered: bool) {
         let Self { play, model } = self;
         let told = || format!("{message:?}, {script:?}");
@@ -131,6 +144,14 @@ fn messages(play: &Play, setting: &Setting, id: u64) -> Vec<Message> {
     messages
 }
 
+/// What a pair is told next.
+enum Told {
+    /// This: to start, where it is nothing, or what comes before the history begins.
+    Only(Option<Message>),
+    /// All that there is, in turn.
+    All,
+}
+
 /// All pairs that this many events lead to, however starts end.
 fn explore(visited: &mut Visited, setting: &Setting, depth: usize) {
     let Setting { spec, first, .. } = setting;
@@ -139,36 +160,29 @@ fn explore(visited: &mut Visited, setting: &Setting, depth: usize) {
     let mut layer = vec![Pair::new(spec)];
     let boot = std::iter::once(None).chain(first.iter().cloned().map(Some));
     let events: Vec<_> = boot.map(Told::Only).chain((0..depth).map(|_| Told::All)).collect();
-    for (id, told) in (0..).zip(events) {
+    let last = events.len() - 1;
+    for (at, told) in events.iter().enumerate() {
         let mut next = Vec::new();
         for pair in layer {
-            let messages = match &told {
+            let messages = match told {
                 Told::Only(message) => vec![message.clone()],
-                Told::All => messages(&pair.play, setting, id).into_iter().map(Some).collect(),
+                Told::All => messages(&pair.play, setting, at as u64).into_iter().map(Some).collect(),
             };
             for message in messages {
-                let mut script = Some(Script::new());
-                while let Some(outcomes) = script {
+                pair.tell_all(message.as_ref(), is_ordered, |state| {
                     visited.steps += 1;
-                    let (state, asked) = pair.tell(message.as_ref(), &outcomes, is_ordered);
-                    script = next_script(asked);
                     let is_over = state.play.down.is_some();
-                    if !is_over && seen.insert((key(&state.play, waits), state.model.known())) {
+                    let is_new = !is_over && seen.insert((key(&state.play, waits), state.model.known()));
+                    if is_new && at < last {
                         next.push(state);
                     }
-                }
+                });
             }
         }
         layer = next;
     }
     visited.states += seen.len();
     visited.trees += 1;
-}
-
-enum Told {
-    /// This: that it starts, or what comes before the history begins.
-    Only(Option<Message>),
-    All,
 }
 
 /// What can be asked of a supervisor.
@@ -204,7 +218,7 @@ fn setting(mut spec: SupervisorSpec<Work>) -> Setting {
 fn broad(strategy: Strategy) {
     let mut visited = Visited::default();
     for list in (1..=BROAD.len()).flat_map(|length| lists(length, &KINDS)) {
-        let depth = events(BROAD[list.len() - 1]);
+        let depth = events(BROAD[list.len() - 1], EVENTS);
         explore(&mut visited, &setting(limited(strategy, list)), depth);
     }
     visited.print(&format!("{strategy:?}, workers of all kinds, with the model"));
@@ -213,7 +227,7 @@ fn broad(strategy: Strategy) {
         [transient, |name| transient(name).significant(), |name| temporary(name).significant()];
     for auto in [AutoShutdown::Any, AutoShutdown::All] {
         for list in (1..=SIGNIFICANT.len()).flat_map(|length| lists(length, &kinds)) {
-            let depth = events(SIGNIFICANT[list.len() - 1]);
+            let depth = events(SIGNIFICANT[list.len() - 1], EVENTS);
             let mut spec = limited(strategy, list);
             spec.auto_shutdown = auto;
             explore(&mut visited, &setting(spec), depth);
@@ -230,7 +244,7 @@ fn nested(strategy: Strategy) {
             let inner = limited(of, vec![permanent("x"), transient("y")]);
             let inner = ChildSpec::supervisor("n", inner).restart(restart);
             let spec = limited(strategy, vec![permanent("a"), inner]);
-            explore(&mut visited, &setting(spec), events(NESTED));
+            explore(&mut visited, &setting(spec), events(NESTED[0], NESTED[1]));
         }
     }
     visited.print(&format!("{strategy:?}, some with a supervisor, with the model"));

@@ -5,7 +5,7 @@
 
 use crate::play::{Play, SECOND, Spec, Stage, Work, below, failed, permanent, temporary, transient};
 use crate::state::{has_waits, key};
-use crate::trees::{KINDS, STATIC, Visited, events, limited, lists};
+use crate::trees::{EVENTS, KINDS, STATIC, Visited, events, limited, lists};
 use aegis_supervisor::{
     AutoShutdown, Backoff, Call, ChildSpec, Event, Excess, Exit, Kind, Restart, State, Strategy,
     SupervisorSpec,
@@ -260,7 +260,7 @@ fn check_end(play: &Play) {
 fn broad(strategy: Strategy) {
     let mut visited = Visited::default();
     for list in (1..=BROAD.len()).flat_map(|length| lists(length, &KINDS)) {
-        let depth = events(BROAD[list.len() - 1]);
+        let depth = events(BROAD[list.len() - 1], EVENTS);
         explore(&mut visited, &limited(strategy, list), depth);
     }
     visited.print(&format!("{strategy:?}, workers of all kinds"));
@@ -275,7 +275,7 @@ fn nested(strategy: Strategy, children: Vec<Spec>) -> Spec {
 }
 
 fn deep(strategy: Strategy) {
-    let depth = events(DEEP);
+    let depth = events(DEEP, EVENTS);
     let mut visited = Visited::default();
     explore(&mut visited, &limited(strategy, vec![waits(permanent("a")), transient("b")]), depth);
     let inner = nested(Strategy::OneForAll, vec![permanent("x"), transient("y")]);
@@ -323,7 +323,7 @@ fn degrading() {
     for strategy in [Strategy::OneForOne, Strategy::Dynamic] {
         let mut spec = limited(strategy, vec![permanent("a"), transient("b")]);
         spec.excess = Excess::Degrade { retry: SECOND * 30 };
-        explore(&mut visited, &spec, events(DEEP));
+        explore(&mut visited, &spec, events(DEEP, EVENTS));
     }
     visited.print("degrading");
 }
