@@ -253,6 +253,31 @@ fn a_degraded_child_that_was_ended_waits_the_first_wait_again() {
 }
 
 #[test]
+fn restarts_of_a_child_that_is_not_degraded_count_on_after_it_was_ended() {
+    let mut play = Play::up(degrading(Strategy::OneForOne, waits("a")));
+    for report in ["a restarting failed 1000ms", "a restarting failed 2000ms", "a degraded failed 60000ms"] {
+        play.call(Call::Terminate("a".to_owned()));
+        play.call(Call::Restart("a".to_owned()));
+        play.reports();
+        play.fail("a");
+        assert_eq!(play.reports(), report);
+        play.pass(SECOND * 2);
+    }
+}
+
+#[test]
+fn a_degraded_child_whose_start_fails_while_all_is_stopped_has_ended() {
+    let mut play = Play::up(degrading(Strategy::OneForOne, permanent("a")));
+    (0..3).for_each(|_| drop(play.fail("a")));
+    play = play.late();
+    assert_eq!(play.pass(MINUTE), "start a");
+    assert_eq!(play.stop(), "stop b");
+    assert_eq!(play.fail("a"), "");
+    assert_eq!(play.states(), "a ended, b stopping");
+    assert_eq!(play.exit("b", ASKED), "down shutdown");
+}
+
+#[test]
 fn dynamic_children_do_not_wait_for_each_other() {
     let mut play = Play::new(group(Strategy::Dynamic, [permanent("a"), permanent("b")])).late();
     assert_eq!(play.start(), "start a, start b, up");
