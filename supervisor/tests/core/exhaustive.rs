@@ -1,24 +1,28 @@
 //! All that can happen to small trees, and what is always true.
 //!
-//! A tree is explored event by event, also before it has come up. States that will behave the same are explored once.
+//! A tree is explored event by event, also before it has come up, and its commands are answered in any order. States that
+//! will behave the same are explored once, so that a history is cut short only where another one goes on in its place.
 
-use crate::play::{Play, SECOND, Spec, Stage, Work, below, failed, group, permanent, temporary, transient};
-use crate::state::key;
+use crate::play::{Play, SECOND, Spec, Stage, Work, below, failed, permanent, temporary, transient};
+use crate::state::{has_waits, key};
+use crate::trees::{EVENTS, KINDS, STATIC, Visited, events, limited, lists};
 use aegis_supervisor::{
-    AutoShutdown, Backoff, Call, ChildSpec, Event, Excess, Exit, Kind, State, Strategy, SupervisorSpec,
+    AutoShutdown, Backoff, Call, ChildSpec, Event, Excess, Exit, Kind, Restart, State, Strategy,
+    SupervisorSpec,
 };
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-/// Events in a row, for trees of some shapes, and for all trees of workers; the largest of each have fewer.
-const DEEP: usize = 6;
-const BROAD: usize = 4;
+/// Events in a row in the short form, for all trees of 1, 2 and 3 workers.
+const BROAD: [usize; 3] = [6, 4, 3];
+/// The same for trees of some other shapes.
+const DEEP: usize = 4;
 /// Calls that wait at once. More wait in the same queue.
 const OPEN: usize = 2;
 
 /// One in so many states is also ended.
 const ENDED: u64 = 4;
-
-const STATIC: [Strategy; 3] = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne];
+/// One in so many states is looked at again whenever another history leads to it.
+const SAMPLED: u64 = 64;
 
 /// Something that can happen.
 #[derive(Debug, Clone)]
@@ -34,11 +38,9 @@ enum Step {
 /// What can be asked.
 fn calls(spec: &SupervisorSpec<Work>) -> Vec<Call<Work>> {
     let mut calls = vec![Call::Add(temporary("d"))];
-    for (at, child) in spec.children.iter().enumerate() {
-        calls.push(Call::Terminate(child.name.clone()));
-        if at == 0 {
-            calls.extend([Call::Restart(child.name.clone()), Call::Delete(child.name.clone())]);
-        }
+    for child in &spec.children {
+        let name = || child.name.clone();
+        calls.extend([Call::Terminate(name()), Call::Restart(name()), Call::Delete(name())]);
     }
     calls
 }
@@ -115,82 +117,135 @@ fn check(play: &Play, spec: &SupervisorSpec<Work>) {
     }
 }
 
-/// Children come up in order, where nothing but their starts happens in between.
-fn check_order(play: &Play, spec: &SupervisorSpec<Work>, started: &[String]) {
-    let is_flat = spec.children.iter().all(|child| matches!(child.kind, Kind::Worker { .. }));
-    if !play.is_up && is_flat {
-        let names: Vec<_> = spec.children.iter().map(|child| child.name.clone()).collect();
-        assert!(names.starts_with(started), "{started:?}");
+/// A state that was found.
+struct Found {
+    play: Play,
+    /// Starts so far, while it comes up.
+    started: usize,
+}
+
+impl Found {
+    /// Children come up in order, where nothing but their starts happens in between.
+    fn comes_up(&mut self, commands: &str, spec: &SupervisorSpec<Work>) {
+        let started = commands.split(", ").filter_map(|word| word.strip_prefix("start "));
+        let started: Vec<_> = started.collect();
+        if spec.children.iter().all(|child| matches!(child.kind, Kind::Worker { .. })) {
+            let names: Vec<_> = spec.children.iter().map(|child| child.name.as_str()).collect();
+            assert!(names[self.started..].starts_with(&started), "{started:?}");
+        }
+        self.started += started.len();
+    }
+
+    /// What is commanded, and the state that follows, unless it is the end.
+    fn follow(&self, step: &Step, spec: &SupervisorSpec<Work>) -> (String, Option<Self>) {
+        let mut next = Self { play: self.play.clone(), started: self.started };
+        next.play.reports.clear();
+        let commands = take(&mut next.play, step);
+        if next.play.is_up {
+            next.started = 0;
+        } else {
+            next.comes_up(&commands, spec);
+        }
+        if next.play.down.is_some() {
+            assert_eq!(next.play.tree.next_due(), None);
+            return (commands, None);
+        }
+        (commands, Some(next))
     }
 }
 
-#[derive(Default)]
-struct Visited {
-    trees: usize,
-    states: usize,
+/// What tells a state from others that will not behave the same.
+type Name = (u64, usize);
+/// What is commanded by each step from a state, and what follows.
+type Future = Vec<(String, Option<Name>)>;
+
+/// The search through all histories of one tree.
+struct Search<'a> {
+    spec: &'a SupervisorSpec<Work>,
+    calls: Vec<Call<Work>>,
+    has_waits: bool,
+    seen: HashSet<Name>,
+    /// The futures of some states.
+    futures: HashMap<Name, Future>,
     steps: usize,
 }
 
-impl Visited {
-    /// All states that this many events lead to.
-    fn explore(&mut self, spec: &SupervisorSpec<Work>, depth: usize) {
-        let calls = calls(spec);
-        let mut new = Play::new(spec.clone()).late();
-        let first = new.start();
-        let started = first.split(", ").filter_map(|word| word.strip_prefix("start "));
-        let started: Vec<String> = started.map(str::to_owned).collect();
-        let up = Play::up(spec.clone()).late();
-        let mut seen = HashSet::from([key(&new), key(&up)]);
-        let mut layer = vec![(new, started), (up, Vec::new())];
-        for _ in 0..depth {
+impl<'a> Search<'a> {
+    fn new(spec: &'a SupervisorSpec<Work>) -> Self {
+        Self {
+            spec,
+            calls: calls(spec),
+            has_waits: has_waits(spec),
+            seen: HashSet::new(),
+            futures: HashMap::new(),
+            steps: 0,
+        }
+    }
+
+    fn name(&self, found: &Found) -> Name {
+        (key(&found.play, self.has_waits), found.started)
+    }
+
+    fn future(&self, found: &Found) -> Future {
+        let all = steps(&found.play, &self.calls).into_iter().map(|step| {
+            let (commands, next) = found.follow(&step, self.spec);
+            // Who is answered is told by a number, which is another one each time.
+            let commands = commands.replace(|letter: char| letter.is_ascii_digit(), "");
+            (commands, next.map(|next| self.name(&next)))
+        });
+        let mut all: Vec<_> = all.collect();
+        all.sort();
+        all
+    }
+
+    /// Whether the state is one that was not seen. If it was, then by another history, and it must behave the same.
+    fn is_new(&mut self, found: &Found) -> bool {
+        let name = self.name(found);
+        let is_new = self.seen.insert(name);
+        let is_sample = name.0.is_multiple_of(SAMPLED);
+        if is_new {
+            check(&found.play, self.spec);
+            // Some states are enough, and the same ones each time.
+            if name.0.is_multiple_of(ENDED) {
+                check_end(&found.play);
+            }
+            if is_sample {
+                self.futures.insert(name, self.future(found));
+            }
+        } else if is_sample {
+            assert_eq!(self.future(found), self.futures[&name], "states of one name behave the same");
+        }
+        is_new
+    }
+
+    fn run(&mut self, depth: usize) {
+        let mut new = Found { play: Play::new(self.spec.clone()).late(), started: 0 };
+        let commands = new.play.start();
+        new.comes_up(&commands, self.spec);
+        let up = Found { play: Play::up(self.spec.clone()).late(), started: 0 };
+        let mut layer: Vec<_> = [new, up].into_iter().filter(|found| self.is_new(found)).collect();
+        for left in (0..depth).rev() {
             let mut next = Vec::new();
-            for (play, started) in layer {
-                for step in steps(&play, &calls) {
+            for found in layer {
+                for step in steps(&found.play, &self.calls) {
                     self.steps += 1;
-                    let Some(state) = follow(&play, &started, &step, spec) else { continue };
-                    let key = key(&state.0);
-                    if seen.insert(key) {
-                        check(&state.0, spec);
-                        // Some states are enough, and the same ones each time.
-                        if key.is_multiple_of(ENDED) {
-                            check_end(&state.0);
-                        }
-                        next.push(state);
-                    }
+                    let (_, follows) = found.follow(&step, self.spec);
+                    // The last ones are only looked at; there may be millions of them.
+                    next.extend(follows.filter(|follows| self.is_new(follows) && left > 0));
                 }
             }
             layer = next;
         }
-        self.states += seen.len();
-        self.trees += 1;
-    }
-
-    fn print(&self, what: &str) {
-        println!("{what}: {} trees, {} states, {} steps visited", self.trees, self.states, self.steps);
     }
 }
 
-/// The state that follows, unless it is the end.
-fn follow(
-    play: &Play,
-    started: &[String],
-    step: &Step,
-    spec: &SupervisorSpec<Work>,
-) -> Option<(Play, Vec<String>)> {
-    let (mut play, mut started) = (play.clone(), started.to_vec());
-    play.reports.clear();
-    let was_up = play.is_up;
-    let commands = take(&mut play, step);
-    if !was_up {
-        started
-            .extend(commands.split(", ").filter_map(|word| word.strip_prefix("start ")).map(str::to_owned));
-        check_order(&play, spec, &started);
-    }
-    if play.down.is_some() {
-        assert_eq!(play.tree.next_due(), None);
-        return None;
-    }
-    Some((play, started))
+/// All states that this many events lead to.
+fn explore(visited: &mut Visited, spec: &SupervisorSpec<Work>, depth: usize) {
+    let mut search = Search::new(spec);
+    search.run(depth);
+    visited.states += search.seen.len();
+    visited.steps += search.steps;
+    visited.trees += 1;
 }
 
 /// Whatever state it is in, it ends when it is asked to, and answers everybody.
@@ -202,27 +257,11 @@ fn check_end(play: &Play) {
     assert!(end.down.is_some(), "it does not end");
 }
 
-/// All lists of so many children, each permanent, transient or temporary.
-fn lists(length: usize) -> Vec<Vec<Spec>> {
-    let kinds = [permanent, transient, temporary];
-    let with = |list: &Vec<Spec>| {
-        let name = ["a", "b", "c"][list.len()];
-        kinds.map(|kind| [list.as_slice(), &[kind(name)]].concat())
-    };
-    (0..length).fold(vec![Vec::new()], |lists, _| lists.iter().flat_map(with).collect())
-}
-
-fn limited(strategy: Strategy, children: Vec<Spec>) -> SupervisorSpec<Work> {
-    let mut spec = group(strategy, []).intensity(1, SECOND * 20);
-    spec.children = children;
-    spec
-}
-
 fn broad(strategy: Strategy) {
     let mut visited = Visited::default();
-    for list in (1..=3).flat_map(lists) {
-        let depth = if list.len() == 3 { BROAD - 2 } else { BROAD };
-        visited.explore(&limited(strategy, list), depth);
+    for list in (1..=BROAD.len()).flat_map(|length| lists(length, &KINDS)) {
+        let depth = events(BROAD[list.len() - 1], EVENTS);
+        explore(&mut visited, &limited(strategy, list), depth);
     }
     visited.print(&format!("{strategy:?}, workers of all kinds"));
 }
@@ -236,20 +275,21 @@ fn nested(strategy: Strategy, children: Vec<Spec>) -> Spec {
 }
 
 fn deep(strategy: Strategy) {
+    let depth = events(DEEP, EVENTS);
     let mut visited = Visited::default();
-    visited.explore(&limited(strategy, vec![waits(permanent("a")), transient("b")]), DEEP);
+    explore(&mut visited, &limited(strategy, vec![waits(permanent("a")), transient("b")]), depth);
     let inner = nested(Strategy::OneForAll, vec![permanent("x"), transient("y")]);
-    visited.explore(&limited(strategy, vec![permanent("a"), inner]), DEEP - 1);
+    explore(&mut visited, &limited(strategy, vec![permanent("a"), inner]), depth);
     let mut ends = nested(Strategy::RestForOne, vec![transient("x").significant()]);
     if let Kind::Supervisor(spec) = &mut ends.kind {
         spec.auto_shutdown = AutoShutdown::Any;
     }
     let mut spec = limited(strategy, vec![ends.significant(), transient("b").significant()]);
-    spec.children[0].restart = aegis_supervisor::Restart::Transient;
+    spec.children[0].restart = Restart::Transient;
     spec.auto_shutdown = AutoShutdown::All;
-    visited.explore(&spec, DEEP);
+    explore(&mut visited, &spec, depth);
     let middle = nested(Strategy::Dynamic, vec![permanent("x")]);
-    visited.explore(&limited(strategy, vec![permanent("a"), middle, temporary("c")]), BROAD);
+    explore(&mut visited, &limited(strategy, vec![permanent("a"), middle, temporary("c")]), depth);
     visited.print(&format!("{strategy:?}, some in depth"));
 }
 
@@ -283,7 +323,7 @@ fn degrading() {
     for strategy in [Strategy::OneForOne, Strategy::Dynamic] {
         let mut spec = limited(strategy, vec![permanent("a"), transient("b")]);
         spec.excess = Excess::Degrade { retry: SECOND * 30 };
-        visited.explore(&spec, DEEP);
+        explore(&mut visited, &spec, events(DEEP, EVENTS));
     }
     visited.print("degrading");
 }

@@ -144,7 +144,7 @@ fn happening(word: u32, play: &Play, pool: &[Spec], id: u64) -> Option<Message> 
 }
 
 /// Tells the core the same as the model. What it commands stays in the log.
-fn play_it(play: &mut Play, message: &Message) {
+pub(crate) fn play_it(play: &mut Play, message: &Message) {
     match message.clone() {
         Message::Exit(path, _, exit) => {
             let run = play.run_of(&path);
@@ -174,7 +174,7 @@ fn play_it(play: &mut Play, message: &Message) {
 /// A log without differences that mean nothing. When nobody is there to ask, or will be any more, is told at another time
 /// and in other words; and that the tree is up is told at the end of a step, in which what waited for it may have been
 /// seen to.
-fn log(lines: &[String]) -> Vec<String> {
+pub(crate) fn log(lines: &[String]) -> Vec<String> {
     let gone = ["gone", "no_supervisor", "ending"];
     let is_gone = |line: &&String| gone.iter().any(|word| line.ends_with(word));
     let mut told: Vec<_> = lines.iter().filter(|line| *line != "up" && !is_gone(line)).cloned().collect();
@@ -187,7 +187,7 @@ fn log(lines: &[String]) -> Vec<String> {
     told
 }
 
-fn states(play: &Play) -> String {
+pub(crate) fn states(play: &Play) -> String {
     if play.down.is_some() { String::new() } else { play.states() }
 }
 
@@ -214,7 +214,7 @@ fn compare(play: &Play, model: &Model, is_ordered: bool) -> Result<(), TestCaseE
     Ok(())
 }
 
-fn drain(play: &mut Play) {
+pub(crate) fn drain(play: &mut Play) {
     while play.answer().is_some() {}
 }
 

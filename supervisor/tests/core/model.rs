@@ -21,6 +21,7 @@ pub(crate) enum Message {
 }
 
 /// What all supervisors share.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) log: Vec<String>,
     pub(crate) starts: Starts,
@@ -39,6 +40,7 @@ enum Pid {
     Alive(u32),
 }
 
+#[derive(Clone)]
 struct Child {
     spec: Spec,
     path: String,
@@ -46,6 +48,7 @@ struct Child {
     inner: Option<Box<Sup>>,
 }
 
+#[derive(Clone)]
 struct Sup {
     path: String,
     spec: SupervisorSpec<Work>,
@@ -55,6 +58,7 @@ struct Sup {
     owed: HashSet<(String, u32)>,
 }
 
+#[derive(Clone)]
 pub(crate) struct Model {
     pub(crate) world: World,
     root: Sup,
@@ -104,6 +108,14 @@ impl Model {
     pub(crate) fn states(&self) -> String {
         let mut out = Vec::new();
         self.root.states(&mut out);
+        out.join(", ")
+    }
+
+    /// All that its future depends on when its mailboxes are empty: the states, and how long ago each restart was.
+    pub(crate) fn known(&self) -> String {
+        let mut out = Vec::new();
+        self.root.states(&mut out);
+        self.root.restarts_ago(self.world.now, &mut out);
         out.join(", ")
     }
 }
@@ -433,6 +445,13 @@ impl Sup {
             };
             out.push(format!("{} {word}", child.path));
             child.inner.iter().for_each(|inner| inner.states(out));
+        }
+    }
+    fn restarts_ago(&self, now: Duration, out: &mut Vec<String>) {
+        assert!(self.try_again.is_empty() && self.owed.is_empty(), "nothing is on its way");
+        out.extend(self.restarts.iter().map(|then| format!("{} {:?}", self.path, now.saturating_sub(*then))));
+        for inner in self.children.iter().filter_map(|child| child.inner.as_ref()) {
+            inner.restarts_ago(now, out);
         }
     }
 }

@@ -32,7 +32,7 @@ impl Starts {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Stage {
     Starting,
     Running,
@@ -65,7 +65,7 @@ pub(crate) struct Play {
     pub(crate) is_up: bool,
     pub(crate) is_asked: bool,
     /// It was asked before it ended for another reason.
-    ends_as_asked: bool,
+    pub(crate) ends_as_asked: bool,
     pub(crate) down: Option<Exit>,
     numbers: HashMap<String, u32>,
     calls: u64,

@@ -1,6 +1,6 @@
 //! Supervisors below supervisors.
 
-use crate::play::{Outcome, Play, SECOND, Spec, Work, failed, group, permanent};
+use crate::play::{Outcome, Play, SECOND, Spec, Work, failed, group, one_for_one, permanent, transient};
 use aegis_supervisor::{Backoff, Call, Cause, ChildSpec, Exit, Restart, Strategy, SupervisorSpec};
 
 fn inner() -> SupervisorSpec<Work> {
@@ -181,4 +181,15 @@ fn a_dynamic_one_below_is_up_before_its_children_are() {
     assert_eq!(play.ready("a"), "start n/x, start n/y, start b");
     assert_eq!(play.ready("b"), "up");
     assert_eq!(play.states(), "a running, n running, n/x starting, n/y starting, b running");
+}
+
+#[test]
+fn a_supervisor_below_of_which_nothing_runs_has_ended_as_soon_as_it_is_asked() {
+    let inner = ChildSpec::supervisor("n", one_for_one([transient("x")]));
+    let mut play = Play::up(one_for_one([permanent("a"), inner])).late();
+    play.exit("n/x", Exit::Normal);
+    assert_eq!(play.states(), "a running, n running, n/x ended");
+    assert_eq!(play.call(Call::Terminate("n".to_owned())), "reply 1 ok");
+    assert_eq!(play.state("n").word(), "ended");
+    assert_eq!(play.stop(), "stop a");
 }

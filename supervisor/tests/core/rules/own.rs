@@ -121,6 +121,19 @@ fn two_that_are_due_are_started_one_after_the_other() {
 }
 
 #[test]
+fn what_is_due_first_is_waited_for_wherever_in_the_tree_it_is() {
+    for order in [["a", "b", "n/x"], ["b", "n/x", "a"], ["n/x", "a", "b"]] {
+        let inner = ChildSpec::supervisor("n", one_for_one([waits("x")]));
+        let mut play = Play::up(one_for_one([waits("a"), inner, waits("b")]));
+        for path in order {
+            play.fail(path);
+            assert_eq!(play.tree.next_due(), Some(SECOND), "{path} fails later");
+            play.pass(SECOND / 4);
+        }
+    }
+}
+
+#[test]
 fn a_wait_without_end_does_not_overflow() {
     let forever = Backoff { first: Duration::MAX, limit: Duration::MAX, jitter: 0 };
     let mut play = Play::up(one_for_one([permanent("a").backoff(forever)]));
@@ -221,6 +234,47 @@ fn a_degraded_child_that_ends_for_good_is_not_degraded_any_more() {
     play.pass(MINUTE);
     play.exit("a", Exit::Normal);
     assert_eq!((play.state("a").word(), play.reports().as_str()), ("ended", "a ended normal"));
+}
+
+#[test]
+fn a_degraded_child_that_was_ended_waits_the_first_wait_again() {
+    let mut play = Play::up(degrading(Strategy::OneForOne, waits("a")));
+    for seconds in [1, 2] {
+        play.fail("a");
+        play.pass(SECOND * seconds);
+    }
+    play.fail("a");
+    assert_eq!(play.state("a").word(), "degraded");
+    play.call(Call::Terminate("a".to_owned()));
+    play.call(Call::Restart("a".to_owned()));
+    play.reports();
+    play.fail("a");
+    assert_eq!(play.reports(), "a restarting failed 1000ms");
+}
+
+#[test]
+fn restarts_of_a_child_that_is_not_degraded_count_on_after_it_was_ended() {
+    let mut play = Play::up(degrading(Strategy::OneForOne, waits("a")));
+    for report in ["a restarting failed 1000ms", "a restarting failed 2000ms", "a degraded failed 60000ms"] {
+        play.call(Call::Terminate("a".to_owned()));
+        play.call(Call::Restart("a".to_owned()));
+        play.reports();
+        play.fail("a");
+        assert_eq!(play.reports(), report);
+        play.pass(SECOND * 2);
+    }
+}
+
+#[test]
+fn a_degraded_child_whose_start_fails_while_all_is_stopped_has_ended() {
+    let mut play = Play::up(degrading(Strategy::OneForOne, permanent("a")));
+    (0..3).for_each(|_| drop(play.fail("a")));
+    play = play.late();
+    assert_eq!(play.pass(MINUTE), "start a");
+    assert_eq!(play.stop(), "stop b");
+    assert_eq!(play.fail("a"), "");
+    assert_eq!(play.states(), "a ended, b stopping");
+    assert_eq!(play.exit("b", ASKED), "down shutdown");
 }
 
 #[test]

@@ -159,6 +159,19 @@ fn an_end_that_was_seen_to_with_a_group_has_no_second_turn() {
 }
 
 #[test]
+fn the_end_of_a_new_run_does_not_take_the_turn_of_that_of_the_old_one() {
+    let mut play = Play::up(group(Strategy::OneForAll, ["a", "b", "c"].map(permanent))).late();
+    assert_eq!(play.fail("c"), "stop b");
+    assert_eq!(play.fail("a"), "", "it has ended before it was its turn to be stopped");
+    assert_eq!(play.exit("b", ASKED), "start a");
+    play.ready("a");
+    assert_eq!(play.call(Call::Delete("b".to_owned())), "");
+    assert_eq!(play.fail("a"), "");
+    play.ready("b");
+    assert_eq!(play.ready("c"), "reply 1 running, stop c", "who asked came before the new end");
+}
+
+#[test]
 fn ignore_at_a_restart_ends_the_child_without_a_failure() {
     let mut play = Play::up(group(Strategy::RestForOne, [permanent("a"), permanent("b")]));
     play.script("a", &[Outcome::Ignore]);
