@@ -2,15 +2,17 @@
 
 use crate::local::FirstPolicy;
 use crate::lock::locked;
+use crate::reload::{Configuration, Live, Reloads};
 use crate::spool::Journal;
 use crate::tree::RunError;
 use aegis_supervisor::{BoxError, Handle, Report, What};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The daemon as a whole.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Boot {
     /// Everything has started once.
     is_up: AtomicBool,
@@ -21,14 +23,27 @@ pub(crate) struct Boot {
     /// The supervision, once there is one.
     handle: OnceLock<Handle>,
     journal: Mutex<Option<Journal>>,
+    /// The settings that a reload can change.
+    live: Mutex<Live>,
+    /// Where they are read again, if they can be. Whoever holds it reloads.
+    pub(crate) configuration: tokio::sync::Mutex<Option<Arc<dyn Configuration>>>,
+    /// Reloads that were asked for by a signal, and those of them that are done.
+    pub(crate) reloads: Reloads,
     generation: AtomicU32,
     /// When the generation in force was last proven.
     proven: Mutex<Option<Instant>>,
 }
 
+impl std::fmt::Debug for Boot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Boot").field("is_up", &self.is_up).finish_non_exhaustive()
+    }
+}
+
 impl Boot {
-    pub(crate) fn new(first: FirstPolicy) -> Self {
-        Self { first: Mutex::new(first), ..Self::default() }
+    pub(crate) fn new(first: FirstPolicy, live: Live, configuration: Option<Arc<dyn Configuration>>) -> Self {
+        let configuration = tokio::sync::Mutex::new(configuration);
+        Self { first: Mutex::new(first), live: Mutex::new(live), configuration, ..Self::default() }
     }
 
     /// Keeps the error of a first start with its type, for the exit code; what is returned says it to the supervisor.
@@ -47,6 +62,15 @@ impl Boot {
 
     pub(crate) fn take_first(&self) -> FirstPolicy {
         std::mem::take(&mut locked(&self.first))
+    }
+
+    /// The settings as they are now.
+    pub(crate) fn live(&self) -> Live {
+        *locked(&self.live)
+    }
+
+    pub(crate) fn set_live(&self, live: Live) {
+        *locked(&self.live) = live;
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -90,6 +114,23 @@ impl Boot {
         self.generation.store(generation, Ordering::Release);
     }
 
+    /// Files and directories whose change is a reason to read the configuration again.
+    pub(crate) async fn watched(&self) -> Vec<PathBuf> {
+        self.configuration
+            .lock()
+            .await
+            .as_ref()
+            .map(|configuration| configuration.watched())
+            .unwrap_or_default()
+    }
+
+    /// Adds a record of what the daemon did, if there is a journal by now.
+    pub(crate) fn did(&self, what: &str, detail: &str) {
+        if let Some(journal) = &*locked(&self.journal) {
+            journal.did(what, self.generation(), detail);
+        }
+    }
+
     /// Tells people and the journal what happened to a part of the daemon.
     pub(crate) fn observe(&self, report: &Report) {
         let Report { path, incarnation, what } = report;
@@ -110,10 +151,7 @@ impl Boot {
         } else {
             tracing::error!(child = path, incarnation, "{word}: {text}");
         }
-        if let Some(journal) = &*locked(&self.journal) {
-            let detail = format!("{path} {incarnation}: {text}");
-            journal.did(&format!("child_{word}"), self.generation(), &detail);
-        }
+        self.did(&format!("child_{word}"), &format!("{path} {incarnation}: {text}"));
     }
 }
 
@@ -123,7 +161,7 @@ mod tests {
 
     #[test]
     fn only_a_first_start_leaves_its_error() {
-        let boot = Boot::new(FirstPolicy::AsItWas);
+        let boot = Boot::new(FirstPolicy::AsItWas, Live::default(), None);
         let error = |text: &str| RunError::Ended(text.to_owned());
         drop(boot.failed(error("cause")));
         drop(boot.failed(error("consequence")));

@@ -38,12 +38,14 @@ pub(crate) enum Fate {
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    reload: Signal,
 }
 
 impl Signals {
     /// From now on they no longer end the process by themselves. Needs a runtime.
     pub(crate) fn catch() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt, reload: signal(SignalKind::hangup())? })
     }
 }
 
@@ -62,6 +64,10 @@ pub(crate) async fn watch(
         tokio::select! {
             _ = signals.terminate.recv() => is_asked = true,
             _ = signals.interrupt.recv() => is_asked = true,
+            _ = signals.reload.recv() => {
+                manager.reloading();
+                boot.reloads.ask();
+            }
             () = tokio::time::sleep(LOOK) => {}
         }
         if thread.is_finished() {
@@ -82,6 +88,9 @@ pub(crate) async fn watch(
             continue;
         }
         let is_proven = boot.proof_age() < PROOF;
+        if boot.reloads.are_done() {
+            manager.reloaded();
+        }
         manager.show(boot.generation(), is_proven);
         is_asked |= is_proven && is_once;
         if is_proven && manager.is_watching() && is_well(handle).await {

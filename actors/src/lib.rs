@@ -19,6 +19,7 @@ mod lock;
 mod looped;
 mod manager;
 mod policy_watcher;
+pub mod reload;
 mod ringbuf_reader;
 mod router;
 mod sink;

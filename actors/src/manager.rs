@@ -11,6 +11,7 @@ pub(crate) struct Manager {
     shown: Option<Shown>,
     is_ready: bool,
     is_stopping: bool,
+    is_reloading: bool,
 }
 
 /// What was shown last.
@@ -24,7 +25,7 @@ impl Manager {
     /// The one that has started this process. See sd_watchdog_enabled(3).
     pub(crate) fn of_environment() -> Self {
         let every = sd_notify::watchdog_enabled().map(|limit| limit / 2);
-        Self { every, patted: None, shown: None, is_ready: false, is_stopping: false }
+        Self { every, patted: None, shown: None, is_ready: false, is_stopping: false, is_reloading: false }
     }
 
     /// Shows what is in force. The service has started when that was proven for the first time.
@@ -35,6 +36,23 @@ impl Manager {
         let now = Shown { generation, is_proven };
         if !self.is_stopping && self.shown.replace(now) != Some(now) {
             tell(&[NotifyState::Status(&now.words())]);
+        }
+    }
+
+    /// The configuration is read again: `Type=notify-reload` of systemd 253 waits until [`Self::reloaded`].
+    pub(crate) fn reloading(&mut self) {
+        self.is_reloading = true;
+        // In one datagram, as systemd has it: the time is how it tells this reload from an earlier one.
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => tell(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::warn!(%error, "the service manager cannot be told of the reload"),
+        }
+    }
+
+    /// It was, and was taken or refused.
+    pub(crate) fn reloaded(&mut self) {
+        if std::mem::replace(&mut self.is_reloading, false) {
+            tell(&[NotifyState::Ready]);
         }
     }
 

@@ -8,10 +8,11 @@ use crate::health::HealthChild;
 use crate::loader::{LoadError, Loader, LoaderChild, LoaderSettings};
 use crate::local::{FirstPolicy, PolicyError};
 use crate::policy_watcher::WatcherChild;
+use crate::reload::{Configuration, Live};
 use crate::ringbuf_reader::ReaderChild;
 use crate::router::RouterChild;
 use crate::sink::{EventsFile, EventsFileChild, StdoutChild};
-use crate::spool::{Journal, SpoolChild, WhenFulls};
+use crate::spool::{Journal, SpoolChild};
 use crate::ways::Ways;
 use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport, Posture, UnseenRule};
 use aegis_supervisor::{
@@ -25,7 +26,7 @@ use std::time::Duration;
 pub use crate::sink::{EventsFileSettings, WhenFull};
 
 /// What the command line chooses.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RunSettings {
     /// For the loader.
     pub loader: LoaderSettings,
@@ -43,6 +44,14 @@ pub struct RunSettings {
     pub stdout_when_full: WhenFull,
     /// Where else records are written to.
     pub events_file: Option<EventsFileSettings>,
+    /// Where all of this is read again, if it can be.
+    pub configuration: Option<Arc<dyn Configuration>>,
+}
+
+impl std::fmt::Debug for RunSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunSettings").field("loader", &self.loader).finish_non_exhaustive()
+    }
 }
 
 /// Why the daemon ended before its time.
@@ -154,12 +163,9 @@ fn tree<M: Maker>(
     let loader = LoaderChild {
         settings: settings.loader.clone(),
         state_directory: settings.state_directory.clone(),
-        events_per_second: settings.events_per_second,
         boot: Arc::clone(boot),
     };
-    let when_full = settings.events_file.as_ref().map(|file| file.when_full);
-    let when_fulls = WhenFulls { stdout: settings.stdout_when_full, events_file: when_full };
-    let spool = SpoolChild { ways: ways.clone(), sinks: when_fulls };
+    let spool = SpoolChild { ways: ways.clone(), has_events_file: settings.events_file.is_some() };
     let watcher = WatcherChild { ways: ways.clone(), holders: settings.holders };
     let pipeline = group(Strategy::RestForOne)
         .child(part(maker, "router", RouterChild(ways.clone()), LIMITS))
@@ -229,7 +235,7 @@ pub fn run_made_by<M: Maker>(maker: &M, settings: &RunSettings, first: FirstPoli
         EventsFile::open(path).map_err(|source| RunError::EventsFile { path: path.clone(), source })?;
     }
     let socket = Socket::bind(&settings.socket).map_err(own("make the control socket"))?;
-    let boot = Arc::new(Boot::new(first));
+    let boot = Arc::new(Boot::new(first, Live::of(settings), settings.configuration.clone()));
     let observed = Arc::clone(&boot);
     let seed = crate::clock::unix_ns();
     let observer = Box::new(move |report: &aegis_supervisor::Report| observed.observe(report));

@@ -51,6 +51,8 @@ pub mod paths {
     pub const EVENTS: &str = "/v1/events";
     /// GET: [`AccountsReply`](crate::AccountsReply).
     pub const ACCOUNTS: &str = "/v1/accounts";
+    /// POST: the configuration is read again; [`ReloadReply`](crate::ReloadReply).
+    pub const RELOAD: &str = "/v1/config/reload";
     /// POST [`DetachRequest`](crate::DetachRequest): [`DetachReply`](crate::DetachReply).
     pub const DETACH: &str = "/v1/detach";
 }
@@ -119,6 +121,19 @@ pub struct PolicyReply {
     pub generation: Option<GenerationStatus>,
     /// The ids of its rules, by number.
     pub rules: Vec<String>,
+}
+
+/// The configuration was read again and taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadReply {
+    /// [`API_VERSION`].
+    pub version: u32,
+    /// Keys of what is different now; `policy.files` if other tables are in force.
+    pub changed: Vec<String>,
+    /// Keys that have changed since the daemon was started and need a new start.
+    pub needs_start: Vec<String>,
+    /// What was put in force; none if the policy was not touched.
+    pub applied: Option<ApplyReply>,
 }
 
 /// Asks for everything to be taken down.

@@ -16,6 +16,7 @@ mod moves;
 mod names;
 mod no_window;
 mod policies;
+mod reload;
 mod signals;
 mod systemd;
 mod verbs;
@@ -58,6 +59,7 @@ fn main() {
         policies::trials(),
         holders::trials(),
         moves::trials(),
+        reload::trials(),
         signals::trials(),
         verbs::trials(),
     ]

@@ -22,6 +22,10 @@ const TESTS: &[Test] = &[
     ("wrong_policy_fails_and_is_not_tried_again", wrong_policy),
     ("who_is_ordered_after_it_finds_it_in_force", ordered),
     ("early_unit_arms_and_ends", early),
+    ("reload_is_taken", reload),
+    ("refused_reload_says_why_and_harms_nothing", refused_reload),
+    ("changed_files_are_taken_by_themselves", watched),
+    ("wrong_policy_at_boot_goes_on_with_the_last_good_one", last_good),
     ("group_may_read_and_change_nothing", group),
 ];
 
@@ -35,7 +39,8 @@ const UNITS: &str = "/usr/lib/aegis-units";
 const SYSTEM: &str = "/etc/systemd/system";
 const SERVICE: &str = "aegisbpf.service";
 const SECRET: &str = "/scratch/secret";
-const POLICY: &str = "/etc/aegisbpf-test.toml";
+const CONFIG: &str = "/etc/aegisbpf/config.toml";
+const POLICY: &str = "/etc/aegisbpf/policy.d/test.toml";
 
 fn run(program: &str, words: &[&str]) -> Output {
     Command::new(program).args(words).output().expect("a program")
@@ -58,6 +63,14 @@ fn read() -> Outcome {
     File::open(SECRET).map(drop).into()
 }
 
+/// A policy that denies reading these files.
+fn policy(files: &[&str]) -> String {
+    let rule = |(number, file): (usize, &&str)| {
+        format!("[[rule]]\nid = \"rule-{number}\"\non = [\"read\"]\npath = \"{file}\"\n")
+    };
+    "version = 3\nname = \"unit\"\n".to_owned() + &files.iter().enumerate().map(rule).collect::<String>()
+}
+
 /// The units as a package installs them, with a policy of these tests. Everything is taken down in the end.
 struct Installed;
 
@@ -69,21 +82,15 @@ impl Installed {
         run("systemd-sysusers", &[&format!("{UNITS}/aegisbpf.sysusers")]);
         run("systemd-tmpfiles", &["--create", &format!("{UNITS}/aegisbpf.tmpfiles")]);
         fs::write(SECRET, "content\n").expect("a file");
-        let policy = "version = 3\nname = \"unit\"\n[[rule]]\nid = \"secret\"\non = [\"read\"]\npath = \"/scratch/secret\"\n";
-        fs::write(POLICY, policy).expect("a policy");
-        let installed = Self;
-        installed.drop_in(drop_in);
-        installed
-    }
-
-    /// Settings of the service on top of those that it comes with.
-    fn drop_in(&self, text: &str) {
+        fs::write(POLICY, policy(&[SECRET])).expect("a policy");
+        let config = format!("[policy]\nfiles = [\"{POLICY}\"]\nwatch = false\n");
+        fs::write(CONFIG, config).expect("a configuration");
         let directory = Path::new(SYSTEM).join("aegisbpf.service.d");
         fs::create_dir_all(&directory).expect("a directory");
-        let start =
-            format!("[Service]\nExecStart=\nExecStart=/usr/bin/aegisbpf run --policy {POLICY}\n{text}");
-        fs::write(directory.join("test.conf"), start).expect("a drop-in");
+        // Settings of the service on top of those that it comes with.
+        fs::write(directory.join("test.conf"), format!("[Service]\n{drop_in}")).expect("a drop-in");
         systemctl(&["daemon-reload"]);
+        Self
     }
 
     fn started(drop_in: &str) -> Result<Self, Failed> {
@@ -100,6 +107,7 @@ impl Drop for Installed {
         systemctl(&["reset-failed"]);
         run("aegisbpf", &["detach", "--reason", "end of test"]);
         let _ = fs::remove_dir_all("/var/lib/aegisbpf");
+        let _ = fs::remove_dir_all("/etc/aegisbpf");
     }
 }
 
@@ -240,11 +248,6 @@ fn ordered() -> Result<(), Failed> {
 
 fn early() -> Result<(), Failed> {
     let _installed = Installed::with("");
-    let directory = Path::new(SYSTEM).join("aegisbpf-early.service.d");
-    fs::create_dir_all(&directory).expect("a directory");
-    let start = format!("[Service]\nExecStart=\nExecStart=/usr/bin/aegisbpf run --once --policy {POLICY}\n");
-    fs::write(directory.join("test.conf"), start).expect("a drop-in");
-    systemctl(&["daemon-reload"]);
     let started = systemctl(&["start", "aegisbpf-early.service"]);
     expect(&said(&started), started.status.success(), true)?;
     let daemons = said(&run("pgrep", &["--exact", "aegisbpf"]));
@@ -253,6 +256,81 @@ fn early() -> Result<(), Failed> {
     let hammer = Hammer::start();
     expect("start", systemctl(&["start", SERVICE]).status.success(), true)?;
     not_one(hammer)
+}
+
+const OTHER: &str = "/scratch/other";
+
+fn read_other() -> Outcome {
+    File::open(OTHER).map(drop).into()
+}
+
+fn reload() -> Result<(), Failed> {
+    let _installed = Installed::started("")?;
+    fs::write(OTHER, "content\n")?;
+    expect("before", (read(), read_other()), (Outcome::Denied, Outcome::Allowed))?;
+    let before = property("MainPID");
+    fs::write(POLICY, policy(&[SECRET, OTHER]))?;
+    let hammer = Hammer::start();
+    let reloaded = systemctl(&["reload", SERVICE]);
+    expect(&said(&reloaded), reloaded.status.success(), true)?;
+    expect("after", (read(), read_other()), (Outcome::Denied, Outcome::Denied))?;
+    expect("the daemon", property("MainPID"), before)?;
+    not_one(hammer)?;
+    // By signal, without an answer.
+    fs::write(POLICY, policy(&[SECRET]))?;
+    systemctl(&["kill", "--signal=SIGHUP", "--kill-who=main", SERVICE]);
+    wait_until("the other file is allowed", || read_other() == Outcome::Allowed);
+    expect("still", read(), Outcome::Denied)
+}
+
+fn refused_reload() -> Result<(), Failed> {
+    let _installed = Installed::started("")?;
+    let hammer = Hammer::start();
+    let generation = || said(&run("aegisbpf", &["policy", "show", "-o", "json"]));
+    let before = generation();
+    fs::write(POLICY, policy(&[SECRET]).replace("on =", "in ="))?;
+    let reloaded = systemctl(&["reload", SERVICE]);
+    expect("reload", reloaded.status.success(), false)?;
+    fs::write(POLICY, policy(&[SECRET]))?;
+    fs::write(CONFIG, format!("[policy]\nfiles = [\"{POLICY}\"]\nmood = \"observe\"\n"))?;
+    let refused = run("aegisbpf", &["config", "reload"]);
+    expect("exit code", refused.status.code(), Some(6))?;
+    expect_text("what is said", &said(&refused), "did you mean `mode`?")?;
+    let journal = said(&run("journalctl", &["--unit", SERVICE, "--no-pager"]));
+    expect_text("journal", &journal, "policy.d/test.toml")?;
+    expect_text("journal", &journal, "nothing has changed")?;
+    expect("state", property("ActiveState").as_str(), "active")?;
+    expect("in force", generation(), before)?;
+    not_one(hammer)
+}
+
+fn watched() -> Result<(), Failed> {
+    let _installed = Installed::with("");
+    fs::write(CONFIG, format!("[policy]\nfiles = [\"{POLICY}\"]\n"))?;
+    expect("start", systemctl(&["start", SERVICE]).status.success(), true)?;
+    fs::write(OTHER, "content\n")?;
+    // As tools replace files: the new one is written beside it.
+    fs::write(format!("{POLICY}.new"), policy(&[SECRET, OTHER]))?;
+    fs::rename(format!("{POLICY}.new"), POLICY)?;
+    wait_until("the other file is denied", || read_other() == Outcome::Denied);
+    // And the configuration itself.
+    fs::write(CONFIG, format!("[policy]\nfiles = [\"{POLICY}\"]\nmode = \"observe\"\n"))?;
+    wait_until("nothing is denied any more", || read_other() == Outcome::Allowed);
+    Ok(())
+}
+
+fn last_good() -> Result<(), Failed> {
+    let _installed = Installed::started("")?;
+    expect("stop", systemctl(&["stop", SERVICE]).status.success(), true)?;
+    // As a boot leaves it: nothing is armed.
+    run("aegisbpf", &["detach", "--reason", "test"]);
+    expect("detached", read(), Outcome::Allowed)?;
+    fs::write(POLICY, "version = 3\nnonsense\n")?;
+    let started = systemctl(&["start", SERVICE]);
+    expect(&said(&started), started.status.success(), true)?;
+    expect("after", read(), Outcome::Denied)?;
+    let journal = said(&run("journalctl", &["--unit", SERVICE, "--no-pager"]));
+    expect_text("journal", &journal, "what was in force last goes on")
 }
 
 fn group() -> Result<(), Failed> {

@@ -5,3 +5,4 @@ mod run;
 mod state;
 
 pub(crate) use run::{ControlChild, Socket};
+pub(crate) use state::policy_refusal;

@@ -11,7 +11,8 @@ use crate::spool::{Journal, Store, line};
 use crate::ways::Ways;
 use aegis_control_api::{
     API_VERSION, AccountsReply, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest,
-    HolderAction, Memory, PolicyReply, ROOT_HEADER, Refusal, RefusalKind, Status, TreeReply, paths,
+    HolderAction, Memory, PolicyReply, ROOT_HEADER, Refusal, RefusalKind, ReloadReply, Status, TreeReply,
+    paths,
 };
 use aegis_supervisor::{BoxError, Child, Life, SendError};
 use async_trait::async_trait;
@@ -171,6 +172,7 @@ async fn serve(listener: UnixListener, daemon: Arc<Daemon>) -> std::io::Result<(
         .route(paths::EVENTS, get(events))
         .route(paths::ACCOUNTS, get(accounts))
         .route(paths::DETACH, post(detach))
+        .route(paths::RELOAD, post(reload))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&daemon), refuse_others))
         .with_state(daemon);
@@ -336,6 +338,14 @@ where
 {
     let done = daemon.ways.loader.run(move |loader, policies| work(policies, loader)).await?;
     done.map_err(|error| Refused(policy_refusal(&error)))
+}
+
+async fn reload(
+    State(daemon): State<Arc<Daemon>>,
+    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+) -> Reply<ReloadReply> {
+    may(Access::Change, uid).map_err(Refused)?;
+    crate::reload::reload(&daemon.ways).await.map(Json).map_err(Refused)
 }
 
 async fn detach(

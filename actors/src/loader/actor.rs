@@ -18,7 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub(crate) struct LoaderChild {
     pub(crate) settings: LoaderSettings,
     pub(crate) state_directory: PathBuf,
-    pub(crate) events_per_second: u32,
     pub(crate) boot: Arc<Boot>,
 }
 
@@ -27,8 +26,11 @@ impl Child for LoaderChild {
     type Actor = LoaderActor;
 
     async fn init(&self, life: &Life) -> Result<LoaderActor, BoxError> {
-        let loader = Loader::open(self.settings.clone()).map_err(|error| self.boot.failed(error.into()))?;
-        loader.probes().accounts().set_events_per_second(self.events_per_second);
+        // A reload may have changed some of them since the last start.
+        let live = self.boot.live();
+        let settings = LoaderSettings { mode: live.mode, signal: live.signal, ..self.settings.clone() };
+        let loader = Loader::open(settings).map_err(|error| self.boot.failed(error.into()))?;
+        loader.probes().accounts().set_events_per_second(live.events_per_second);
         let policies = Policies::new(self.state_directory.clone());
         Ok(LoaderActor { loader, policies, life: life.clone(), boot: Arc::clone(&self.boot) })
     }

@@ -222,6 +222,13 @@ impl Loader {
         self.in_force.is_some()
     }
 
+    /// In which manner policies are applied from now on; the one of before is returned.
+    pub(crate) fn set_manner(&mut self, mode: Mode, signal: u8) -> (Mode, u8) {
+        let before = (self.settings.mode, self.settings.signal);
+        (self.settings.mode, self.settings.signal) = (mode, signal);
+        before
+    }
+
     /// Resolves the paths of the plan in force again, as something on the way to them may have changed, and puts the
     /// result in force. What had a rule keeps it, also under another name; a path that leads nowhere now keeps all that
     /// was known of it. `None` if this daemon does not know the plan.

@@ -78,6 +78,23 @@ impl Policies {
         Ok(reply)
     }
 
+    /// Whether these are the sources of the policy in force.
+    pub(crate) fn are_known(&self, sources: &[PolicySource]) -> bool {
+        self.sources.as_deref() == Some(sources)
+    }
+
+    /// Puts the policy in force again, in the manner of the loader as it is now. None if nothing is in force.
+    ///
+    /// # Errors
+    /// If its sources are not known, or it cannot be put in force. Nothing has changed then.
+    pub(crate) fn apply_again(&mut self, loader: &mut Loader) -> Result<Option<ApplyReply>, PolicyError> {
+        if loader.active_generation() == 0 {
+            return Ok(None);
+        }
+        let sources = self.sources.clone().ok_or(PolicyError::UnknownSources)?;
+        self.apply(loader, sources).map(Some)
+    }
+
     /// Puts the empty policy in force, without the local one, which is set aside: what is on its lists is in
     /// force, so nothing may be on them now. The way out must not depend on a file: if the file cannot be set
     /// aside, that is told, and the empty policy is in force all the same.

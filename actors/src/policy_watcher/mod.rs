@@ -5,6 +5,7 @@
 //! later, and twice more after longer times. Until then a rule knows the new file by its name alone. This actor puts
 //! nothing in force but the plan that is in force.
 
+mod files;
 mod run;
 mod state;
 

@@ -1,5 +1,6 @@
 //! The loop that waits for changes.
 
+use super::files::Files;
 use super::state::Schedule;
 use crate::loader::{LoadError, Loader};
 use crate::local::{Begun, Policies};
@@ -63,6 +64,7 @@ impl Child for WatcherChild {
         } else {
             ways.boot.generation()
         };
+        let watched = ways.boot.watched().await;
         let (schedule, began) = (Schedule::default(), Instant::now());
         let ways = ways.clone();
         let work = Work {
@@ -75,6 +77,7 @@ impl Child for WatcherChild {
             began,
             generation,
             polled: Duration::ZERO,
+            files: Files::new(watched),
         };
         Ok(Looped::new(life, work.watch(life.clone())))
     }
@@ -98,6 +101,8 @@ struct Work {
     generation: u32,
     /// When it was last asked whether something is pending.
     polled: Duration,
+    /// The files of the configuration and of the policy.
+    files: Files,
 }
 
 impl Work {
@@ -108,11 +113,26 @@ impl Work {
             tokio::select! {
                 ready = self.ready.readable() => ready?.clear_ready(),
                 () = tokio::time::sleep(patience) => {}
+                () = self.ways.boot.reloads.more() => {}
                 () = life.asked() => return Ok(()),
             }
+            self.reload_if_asked().await;
             self.look().await?;
             self.resolve_if_due().await?;
         }
+    }
+
+    /// Reads the configuration again if a signal asked for it, or if its files or those of the policy have changed.
+    async fn reload_if_asked(&mut self) {
+        let reloads = &self.ways.boot.reloads;
+        let (is_asked, upto) = (!reloads.are_done(), reloads.begin());
+        if !self.files.have_changed(Instant::now()) && !is_asked {
+            return;
+        }
+        // Why it was refused has been told.
+        let _ = crate::reload::reload(&self.ways).await;
+        self.ways.boot.reloads.end(upto);
+        self.files.watch(self.ways.boot.watched().await);
     }
 
     /// Finds out whether something has changed.

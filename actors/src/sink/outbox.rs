@@ -53,6 +53,11 @@ impl Outbox {
         locked(&self.0.queue).when_full()
     }
 
+    /// Has something else happen when the sink cannot keep up, from now on.
+    pub(crate) fn set_when_full(&self, when_full: WhenFull) {
+        locked(&self.0.queue).set_when_full(when_full);
+    }
+
     /// How many folded decisions were told of, if this is known, and all summaries are settled.
     pub(crate) fn summarised(&self) -> Option<u64> {
         if locked(&self.0.queue).has_summaries() {

@@ -77,6 +77,12 @@ impl Queue {
         self.when_full
     }
 
+    /// Lines for which there is no room any more go, and are told of in gaps.
+    pub(crate) fn set_when_full(&mut self, when_full: WhenFull) {
+        self.when_full = when_full;
+        self.make_room();
+    }
+
     /// Adds a line at the end. False if it is left out: then its number is told of later, and a summary is made again.
     pub(crate) fn push(&mut self, waiting: Waiting) -> bool {
         if self.when_full != WhenFull::DropNewest {

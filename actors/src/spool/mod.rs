@@ -8,4 +8,7 @@ mod run;
 mod state;
 
 pub(crate) use run::{Get, SpoolActor, SpoolChild};
-pub(crate) use state::{Journal, KEPT, Line, Passed, Store, WhenFulls, line};
+pub(crate) use state::{Journal, KEPT, Line, Passed, Store, line};
+
+#[cfg(test)]
+pub(crate) use state::WhenFulls;

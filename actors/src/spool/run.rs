@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Makes an empty store.
 pub(crate) struct SpoolChild {
     pub(crate) ways: Ways,
-    pub(crate) sinks: WhenFulls,
+    pub(crate) has_events_file: bool,
 }
 
 #[async_trait(?Send)]
@@ -21,8 +21,10 @@ impl Child for SpoolChild {
     type Actor = SpoolActor;
 
     async fn init(&self, life: &Life) -> Result<SpoolActor, BoxError> {
-        let Self { ways: Ways { loader, boot, .. }, sinks } = self;
-        let sinks = *sinks;
+        let Self { ways: Ways { loader, boot, .. }, has_events_file } = self;
+        let live = boot.live();
+        let events_file = has_events_file.then_some(live.events_file_when_full);
+        let sinks = WhenFulls { stdout: live.stdout_when_full, events_file };
         let boot = Arc::clone(boot);
         let made = loader.run(move |loader, _| {
             let arming_id = loader.probes().arming_id();

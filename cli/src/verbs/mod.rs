@@ -11,6 +11,7 @@ pub(crate) mod health;
 pub(crate) mod holders;
 pub(crate) mod manner;
 pub(crate) mod policy;
+mod reread;
 pub(crate) mod run;
 pub(crate) mod sinks;
 pub(crate) mod stats;

@@ -3,6 +3,7 @@
 use super::holders::Holders;
 use super::manner::MannerArgs;
 use super::policy::{compile, read_sources};
+use super::reread::{Log, Reread};
 use super::sinks::SinkArgs;
 use crate::CommonArgs;
 use crate::exit::{Exit, Failure};
@@ -11,13 +12,17 @@ use crate::settings::{self, Flags};
 use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::{LoadError, LoaderSettings};
 use aegis_actors::local::{self, FirstPolicy, PolicyError};
+use aegis_actors::reload::Live;
 use aegis_actors::tree::{self, EventsFileSettings, RunError, RunSettings, WhenFull};
 use aegis_config::{EnforceSignal, Loaded, Origin, Settings, Value};
-use aegis_control_api::HolderAction;
+use aegis_control_api::{HolderAction, PolicySource};
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
-use tracing_subscriber::EnvFilter;
+use std::sync::Arc;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, reload};
 
 /// Options of `run`.
 #[derive(Debug, Args)]
@@ -93,17 +98,19 @@ pub(crate) fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
     let mut flags = Flags::of(common);
     args.flags(&mut flags);
     let loaded = settings::load(common, &flags)?;
-    let settings = &loaded.settings;
-    log_as(&settings.daemon.log);
+    let settings = loaded.settings.clone();
+    let log = log_as(&settings.daemon.log);
     args.manner.warn();
     without_effect(&loaded);
     // What is given here, somebody waits for; what the configuration names must not keep a host open.
     let first = if matches!(loaded.origins.of("policy.files"), Origin::Flag(_)) {
-        ordered(settings)?
+        ordered(&settings)?
     } else {
-        configured(settings)?
+        configured(&settings)?
     };
-    tree::run(&run_settings(settings, args.once), first).map_err(|error| {
+    let configuration = Arc::new(Reread::new(common.clone(), flags, loaded, log));
+    let settings = RunSettings { configuration: Some(configuration), ..run_settings(&settings, args.once) };
+    tree::run(&settings, first).map_err(|error| {
         let exit = exit_of(&error);
         let message = format!("{:#}", anyhow::Error::new(error));
         let remedy = if exit == Exit::NoLsm { format!("\n{}", no_lsm_remedy()) } else { String::new() };
@@ -113,11 +120,19 @@ pub(crate) fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
 
 /// The policy of the command line: that it is wrong is told here, where the terminal is.
 fn ordered(settings: &Settings) -> Result<FirstPolicy> {
-    let files = aegis_config::policy_files(&settings.policy.files)
-        .map_err(|error| Failure::new(Exit::Refused, format!("{:#}", anyhow::Error::new(error))))?;
-    let sources = read_sources(&files)?;
+    let sources = policy_sources(settings)?.unwrap_or_default();
     compile(&sources)?;
     Ok(FirstPolicy::Ordered(sources))
+}
+
+/// The policy that the settings name; none if they name none.
+pub(super) fn policy_sources(settings: &Settings) -> Result<Option<Vec<PolicySource>>> {
+    if settings.policy.files.is_empty() {
+        return Ok(None);
+    }
+    let files = aegis_config::policy_files(&settings.policy.files)
+        .map_err(|error| Failure::new(Exit::Refused, format!("{:#}", anyhow::Error::new(error))))?;
+    read_sources(&files).map(Some)
 }
 
 /// The policy of the configuration, if it names one. If it is wrong and nothing was in force before, there is nothing to
@@ -137,13 +152,17 @@ fn configured(settings: &Settings) -> Result<FirstPolicy> {
 
 /// The log goes to standard error. A variable of its own goes before the setting: it also takes what only the logging
 /// library knows.
-fn log_as(setting: &str) {
-    let filter = EnvFilter::try_from_env("AEGISBPF_LOG").unwrap_or_else(|_| EnvFilter::new(setting));
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).init();
+fn log_as(setting: &str) -> Option<Log> {
+    let variable = EnvFilter::try_from_env("AEGISBPF_LOG").ok();
+    let is_set = variable.is_some();
+    let (filter, log) = reload::Layer::new(variable.unwrap_or_else(|| EnvFilter::new(setting)));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(filter).with(lines).init();
+    (!is_set).then_some(log)
 }
 
 /// Settings that this daemon does not have the parts for.
-const WITHOUT_EFFECT: &[&str] = &["policy.watch", "metrics.listen"];
+const WITHOUT_EFFECT: &[&str] = &["metrics.listen"];
 
 /// Says which settings somebody made in vain.
 fn without_effect(loaded: &Loaded) {
@@ -158,34 +177,45 @@ fn without_effect(loaded: &Loaded) {
 /// The settings as the daemon takes them.
 fn run_settings(settings: &Settings, once: bool) -> RunSettings {
     let Settings { daemon, policy, events, survival, sinks, .. } = settings;
-    let mode = match policy.mode {
-        aegis_config::Mode::Enforce => Mode::Enforce,
-        aegis_config::Mode::Observe => Mode::Observe,
-    };
+    let live = live(settings);
+    let when_full = live.events_file_when_full;
     RunSettings {
         loader: LoaderSettings {
             bpffs_root: daemon.bpffs_root.clone(),
-            mode,
-            signal: signal_number(policy.enforce_signal),
+            mode: live.mode,
+            signal: live.signal,
             ring_bytes: events.ring_bytes,
-            fallback: mode == Mode::Observe || policy.allow_audit_fallback,
+            fallback: live.mode == Mode::Observe || policy.allow_audit_fallback,
             survival_cgroups: Some(survival.cgroups.clone()),
             test: TestSettings::default(),
         },
         socket: daemon.socket.clone(),
+        holders: live.holders,
+        events_per_second: live.events_per_second,
+        once,
+        state_directory: daemon.state_dir.clone(),
+        stdout_when_full: live.stdout_when_full,
+        events_file: sinks.file.path.clone().map(|path| EventsFileSettings { path, when_full }),
+        configuration: None,
+    }
+}
+
+/// Those of them that a reload can change.
+pub(super) fn live(settings: &Settings) -> Live {
+    let Settings { policy, events, sinks, .. } = settings;
+    Live {
+        mode: match policy.mode {
+            aegis_config::Mode::Enforce => Mode::Enforce,
+            aegis_config::Mode::Observe => Mode::Observe,
+        },
+        signal: signal_number(policy.enforce_signal),
         holders: match policy.holders {
             aegis_config::Holders::Report => HolderAction::Report,
             aegis_config::Holders::Kill => HolderAction::Kill,
         },
         events_per_second: events.per_second,
-        once,
-        state_directory: daemon.state_dir.clone(),
         stdout_when_full: when_full(sinks.stdout.when_full),
-        events_file: sinks
-            .file
-            .path
-            .clone()
-            .map(|path| EventsFileSettings { path, when_full: when_full(sinks.file.when_full) }),
+        events_file_when_full: when_full(sinks.file.when_full),
     }
 }
 

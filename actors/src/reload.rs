@@ -1,0 +1,230 @@
+//! Settings that change while the daemon runs. Everything that can fail comes before anything changes; what did not change
+//! is not touched; one reload comes after the other.
+
+use crate::boot::Boot;
+use crate::loader::Loader;
+use crate::local::{Policies, PolicyError};
+use crate::sink::WhenFull;
+use crate::tree::{RunSettings, record_applied};
+use crate::ways::Ways;
+use aegis_control_api::{
+    API_VERSION, ApplyReply, HolderAction, PolicySource, Refusal, RefusalKind, ReloadReply,
+};
+use aegis_kernel_abi::Mode;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Notify;
+
+/// Where a daemon reads its settings again.
+pub trait Configuration: Send + Sync {
+    /// Reads everything anew.
+    ///
+    /// # Errors
+    /// Everything that is wrong, with place and remedy, as text of one or more lines.
+    fn read(&self) -> Result<Wanted, String>;
+
+    /// What was read has been taken: for what is not the daemon's, such as what is logged.
+    fn taken(&self, wanted: &Wanted);
+
+    /// Files and directories whose change is a reason to read again; none if that is not wanted.
+    fn watched(&self) -> Vec<PathBuf>;
+}
+
+/// What a configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Settings that a reload can change.
+    pub live: Live,
+    /// The policy; none if it names none, and then what is in force stays.
+    pub policy: Option<Vec<PolicySource>>,
+    /// What is logged.
+    pub log: String,
+    /// Keys that have changed since the start and need a new one.
+    pub needs_start: Vec<String>,
+}
+
+/// The settings that a reload can change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Live {
+    /// The strongest mode that a rule can have.
+    pub mode: Mode,
+    /// The signal for who is denied something; 0 is none.
+    pub signal: u8,
+    /// What is done about those who hold what a policy forbids.
+    pub holders: HolderAction,
+    /// How many equal decisions are sent in a second before the others are folded; 0 folds none.
+    pub events_per_second: u32,
+    /// What happens when standard output cannot keep up.
+    pub stdout_when_full: WhenFull,
+    /// What happens when the events file cannot keep up, if there is one.
+    pub events_file_when_full: WhenFull,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Enforce,
+            signal: 0,
+            holders: HolderAction::Report,
+            events_per_second: 0,
+            stdout_when_full: WhenFull::DropNewest,
+            events_file_when_full: WhenFull::Wait,
+        }
+    }
+}
+
+impl Live {
+    /// Those that a daemon starts with.
+    pub(crate) fn of(settings: &RunSettings) -> Self {
+        Self {
+            mode: settings.loader.mode,
+            signal: settings.loader.signal,
+            holders: settings.holders,
+            events_per_second: settings.events_per_second,
+            stdout_when_full: settings.stdout_when_full,
+            events_file_when_full: settings
+                .events_file
+                .as_ref()
+                .map_or(WhenFull::Wait, |file| file.when_full),
+        }
+    }
+}
+
+/// Reloads by signal: how many were asked for, and how many of those are done.
+#[derive(Debug, Default)]
+pub(crate) struct Reloads {
+    asked: AtomicU64,
+    done: AtomicU64,
+    more: Notify,
+}
+
+impl Reloads {
+    /// Asks for one. Never waits.
+    pub(crate) fn ask(&self) {
+        self.asked.fetch_add(1, Ordering::AcqRel);
+        self.more.notify_one();
+    }
+
+    /// Whether all that were asked for are done.
+    pub(crate) fn are_done(&self) -> bool {
+        self.done.load(Ordering::Acquire) >= self.asked.load(Ordering::Acquire)
+    }
+
+    /// Waits until there may be one to do.
+    pub(crate) async fn more(&self) {
+        self.more.notified().await;
+    }
+
+    /// Those that were asked for until now; to be given back when they are done.
+    pub(crate) fn begin(&self) -> u64 {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn end(&self, upto: u64) {
+        self.done.fetch_max(upto, Ordering::AcqRel);
+    }
+}
+
+fn refused(kind: RefusalKind, message: String) -> Refusal {
+    Refusal { kind, message }
+}
+
+/// Reads the configuration and takes what has changed. Others that ask meanwhile have their turn afterwards.
+///
+/// # Errors
+/// Nothing has changed then. The log and a record say why.
+pub(crate) async fn reload(ways: &Ways) -> Result<ReloadReply, Refusal> {
+    let configuration = ways.boot.configuration.lock().await;
+    let Some(configuration) = configuration.as_ref() else {
+        let message = "this daemon was started without a configuration that could be read again".to_owned();
+        return Err(refused(RefusalKind::Failed, message));
+    };
+    let taken = match configuration.read() {
+        Ok(wanted) => take(ways, wanted).await,
+        Err(wrong) => Err(refused(RefusalKind::Policy, wrong)),
+    };
+    match taken {
+        Ok((reply, wanted)) => {
+            configuration.taken(&wanted);
+            say_taken(&ways.boot, &reply);
+            Ok(reply)
+        }
+        Err(refusal) => {
+            let message = format!("{}\nnothing has changed", refusal.message.trim_end());
+            let generation = ways.boot.generation();
+            tracing::error!(generation, "the configuration was not taken: {message}");
+            ways.boot.did("reload_refused", &message);
+            Err(Refusal { message, ..refusal })
+        }
+    }
+}
+
+/// Takes what has changed: the policy first, as that can fail.
+async fn take(ways: &Ways, wanted: Wanted) -> Result<(ReloadReply, Wanted), Refusal> {
+    let (before, live) = (ways.boot.live(), wanted.live);
+    let store = ways.store().await.map_err(|error| refused(RefusalKind::Failed, error.to_string()))?;
+    let policy = wanted.policy.clone();
+    let work =
+        move |loader: &mut Loader, policies: &mut Policies| put_in_force(loader, policies, policy, live);
+    let applied =
+        ways.loader.run(work).await.map_err(|error| refused(RefusalKind::Failed, error.to_string()))?;
+    let applied = applied.map_err(|error| crate::control::policy_refusal(&error))?;
+    store.outbox.set_when_full(live.stdout_when_full);
+    store.events_file.iter().for_each(|outbox| outbox.set_when_full(live.events_file_when_full));
+    ways.boot.set_live(live);
+    if let Some(reply) = &applied {
+        record_applied(&store.journal, reply);
+    }
+    let changed = changes(&before, &live, applied.as_ref());
+    let reply =
+        ReloadReply { version: API_VERSION, changed, needs_start: wanted.needs_start.clone(), applied };
+    Ok((reply, wanted))
+}
+
+/// Puts the policy in force, if it or its manner is another one than that in force.
+fn put_in_force(
+    loader: &mut Loader,
+    policies: &mut Policies,
+    policy: Option<Vec<PolicySource>>,
+    live: Live,
+) -> Result<Option<ApplyReply>, PolicyError> {
+    let before = loader.set_manner(live.mode, live.signal);
+    let is_new = before != (live.mode, live.signal);
+    let applied = match policy {
+        Some(sources) if is_new || !policies.are_known(&sources) => policies.apply(loader, sources).map(Some),
+        None if is_new => policies.apply_again(loader),
+        _ => Ok(None),
+    };
+    let applied = applied.inspect_err(|_| {
+        loader.set_manner(before.0, before.1);
+    })?;
+    loader.probes().accounts().set_events_per_second(live.events_per_second);
+    Ok(applied.map(|reply| ApplyReply { holders: loader.holders(live.holders), ..reply }))
+}
+
+/// The keys of what is different now.
+fn changes(before: &Live, now: &Live, applied: Option<&ApplyReply>) -> Vec<String> {
+    let policy = applied.is_some_and(|reply| reply.changed);
+    [
+        (policy, "policy.files"),
+        (before.mode != now.mode, "policy.mode"),
+        (before.signal != now.signal, "policy.enforce_signal"),
+        (before.holders != now.holders, "policy.holders"),
+        (before.events_per_second != now.events_per_second, "events.per_second"),
+        (before.stdout_when_full != now.stdout_when_full, "sinks.stdout.when_full"),
+        (before.events_file_when_full != now.events_file_when_full, "sinks.file.when_full"),
+    ]
+    .into_iter()
+    .filter(|(is_changed, _)| *is_changed)
+    .map(|(_, key)| key.to_owned())
+    .collect()
+}
+
+fn say_taken(boot: &Boot, reply: &ReloadReply) {
+    let (changed, needs_start) = (reply.changed.join(", "), reply.needs_start.join(", "));
+    tracing::info!(changed, "the configuration was taken");
+    if !needs_start.is_empty() {
+        tracing::warn!(needs_start, "these settings count from the next start of the daemon on");
+    }
+    boot.did("reloaded", &changed);
+}

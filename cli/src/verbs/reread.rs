@@ -1,0 +1,64 @@
+//! How a daemon reads its settings again: the same layers as at its start, with the options that it was started with.
+
+use super::run::{live, policy_sources};
+use crate::CommonArgs;
+use crate::settings::{self, Flags};
+use aegis_actors::reload::{Configuration, Wanted};
+use aegis_config::{Loaded, Settings};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use tracing_subscriber::{EnvFilter, Registry, reload};
+
+/// Changes what is logged.
+pub(super) type Log = reload::Handle<EnvFilter, Registry>;
+
+/// The configuration of a daemon that runs.
+pub(super) struct Reread {
+    common: CommonArgs,
+    flags: Flags,
+    /// What it was started with.
+    start: Settings,
+    /// What was in it when it was right the last time, for the files that are looked at.
+    last: Mutex<Loaded>,
+    /// None if a variable says what is logged.
+    log: Option<Log>,
+}
+
+impl Reread {
+    pub(super) fn new(common: CommonArgs, flags: Flags, loaded: Loaded, log: Option<Log>) -> Self {
+        Self { common, flags, start: loaded.settings.clone(), last: Mutex::new(loaded), log }
+    }
+}
+
+impl Configuration for Reread {
+    fn read(&self) -> Result<Wanted, String> {
+        let loaded = settings::try_load(&self.common, &self.flags).map_err(|report| report.render(false))?;
+        let changes = aegis_config::changes(&self.start, &loaded.settings);
+        let needs_start = changes.iter().filter(|change| change.needs_restart);
+        let wanted = Wanted {
+            live: live(&loaded.settings),
+            policy: policy_sources(&loaded.settings).map_err(|error| format!("{error:#}"))?,
+            log: loaded.settings.daemon.log.clone(),
+            needs_start: needs_start.map(|change| change.key.to_owned()).collect(),
+        };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
+        Ok(wanted)
+    }
+
+    fn taken(&self, wanted: &Wanted) {
+        let Some(log) = &self.log else { return };
+        // The setting was checked; the subscriber lives as long as the daemon.
+        if let Err(error) = log.reload(EnvFilter::new(&wanted.log)) {
+            tracing::warn!(%error, "what is logged cannot be changed");
+        }
+    }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy = &last.settings.policy;
+        if !policy.watch {
+            return Vec::new();
+        }
+        last.sources.iter().chain(&policy.files).cloned().collect()
+    }
+}
