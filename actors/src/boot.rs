@@ -1,5 +1,6 @@
 //! What outlives every actor: how the daemon started, and who is to be told of what happens to its parts.
 
+use crate::clock::unix_ns;
 use crate::lock::locked;
 use crate::spool::Journal;
 use crate::tree::RunError;
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 /// The daemon as a whole.
 #[derive(Debug, Default)]
 pub(crate) struct Boot {
+    /// When, in nanoseconds since 1970.
+    started_ns: u64,
     /// Everything has started once.
     is_up: AtomicBool,
     /// Why something could not be started the first time.
@@ -28,7 +31,12 @@ pub(crate) struct Boot {
 
 impl Boot {
     pub(crate) fn new(sources: Option<Vec<PolicySource>>) -> Self {
-        Self { sources: Mutex::new(sources), ..Self::default() }
+        Self { started_ns: unix_ns(), sources: Mutex::new(sources), ..Self::default() }
+    }
+
+    /// When the daemon was started, in nanoseconds since 1970.
+    pub(crate) fn started_ns(&self) -> u64 {
+        self.started_ns
     }
 
     /// Keeps the error of a first start with its type, for the exit code; what is returned says it to the supervisor.

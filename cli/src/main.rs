@@ -11,7 +11,7 @@ use exit::{Exit, Failure};
 use output::Format;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use verbs::{allow, block, demo, detach, events, health, policy, run, stats, status};
+use verbs::{allow, block, demo, detach, events, health, metrics, policy, run, stats, status};
 
 /// Stops programs on Linux hosts from touching what a policy forbids.
 #[derive(Parser)]
@@ -63,6 +63,8 @@ enum Verb {
     Events(events::EventsArgs),
     /// Prints counts since arming and sizes of the tables.
     Stats(stats::StatsArgs),
+    /// Prints metrics of the daemon in the text format of Prometheus.
+    Metrics(metrics::MetricsArgs),
     /// Takes everything down. Works without a daemon.
     Detach(detach::DetachArgs),
     /// Plays a small attack on a scratch directory and shows what the kernel says to it.
@@ -95,6 +97,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Verb::Block(verb) => block::run(&common, &verb),
         Verb::Allow(verb) => allow::run(&common, &verb),
         Verb::Stats(args) => stats::run(&common, &args),
+        Verb::Metrics(args) => metrics::run(&common, &args),
         Verb::Events(args) => events::run(&common, &args),
         Verb::Detach(args) => detach::run(&common, &args),
         Verb::Demo(args) => demo::run(&common, &args),

@@ -8,4 +8,4 @@ mod run;
 mod state;
 
 pub(crate) use run::{Get, SpoolActor, SpoolChild};
-pub(crate) use state::{Journal, KEPT, Line, Passed, Store, WhenFulls, line};
+pub(crate) use state::{Journal, KEPT, Line, Passed, Received, Store, WhenFulls, line};

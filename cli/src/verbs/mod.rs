@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod holders;
 pub(crate) mod manner;
+pub(crate) mod metrics;
 pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod sinks;

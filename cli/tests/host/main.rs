@@ -8,6 +8,7 @@ mod armed;
 mod attempts;
 mod fallback;
 mod lint;
+mod metrics;
 mod nothing_armed;
 mod place;
 mod refused;
@@ -16,8 +17,14 @@ mod usage;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
-    let trials =
-        [usage::trials(), lint::trials(), nothing_armed::trials(), refused::trials(), fallback::trials()];
+    let trials = [
+        usage::trials(),
+        lint::trials(),
+        nothing_armed::trials(),
+        refused::trials(),
+        fallback::trials(),
+        metrics::trials(),
+    ];
     let trials: Vec<Trial> = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }

@@ -23,6 +23,7 @@ const HELP: &[Row] = &[
             "\n  allow ",
             "\n  stats ",
             "\n  events ",
+            "\n  metrics ",
             "\n  detach ",
             "\n  demo ",
             "Exit codes: 0 done, 1 failed, 2 wrong usage",
