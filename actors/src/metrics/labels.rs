@@ -141,9 +141,9 @@ words! {
 words! {
     /// A queue whose depth a part shows.
     Queue {
-        ToRoute => "to_route",
-        ToStdout => "to_stdout",
-        ToEventsFile => "to_events_file",
+        Router => "to_route",
+        Stdout => "to_stdout",
+        EventsFile => "to_events_file",
     }
 }
 

@@ -17,7 +17,7 @@ fn part(path: &str, children: Vec<PartStatus>) -> PartStatus {
         restarts: 2,
         last_exit: Some(aegis_supervisor::Exit::Failed(STRANGE.to_owned())),
         silence: Some(Duration::from_millis(1500)),
-        gauges: vec![("to_route", 7), ("strange", 8)],
+        gauges: if path == "loader" { vec![("to_route", 7), ("strange", 8)] } else { Vec::new() },
         children,
     }
 }
@@ -102,7 +102,7 @@ fn classic(reading: Reading) -> String {
 #[test]
 fn the_classic_format_is_what_everybody_reads() {
     let text = classic(reading("w"));
-    let (mut seen, mut helped, mut typed) = (BTreeSet::new(), "", "");
+    let (mut seen, mut all, mut helped, mut typed) = (BTreeSet::new(), BTreeSet::new(), "", "");
     for line in text.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
@@ -113,7 +113,7 @@ fn the_classic_format_is_what_everybody_reads() {
                 typed = name;
             }
             [series, value] => {
-                assert_eq!(series.split('{').next(), Some(typed), "{line}");
+                assert!(series.split('{').next() == Some(typed) && all.insert(series), "{line}");
                 assert!(value.parse::<f64>().is_ok() && typed.starts_with("aegis_"), "{line}");
             }
             _ => panic!("{line}"),
@@ -147,6 +147,7 @@ fn numbers_stand_under_their_names() {
         "aegis_part_state{part=\"sinks/stdout\",state=\"running\"} 1",
         "aegis_part_state{part=\"sinks/stdout\",state=\"degraded\"} 0",
         "aegis_part_restarts_total{part=\"loader\"} 3",
+        "aegis_queue_entries{queue=\"to_route\"} 7",
         "aegis_part_recent_restarts{part=\"sinks\"} 2",
         "aegis_part_heartbeat_age_seconds{part=\"loader\"} 1.5",
         "aegis_probes{kind=\"lsm\"} 1",
