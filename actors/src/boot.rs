@@ -1,5 +1,6 @@
 //! What outlives every actor: how the daemon started, and who is to be told of what happens to its parts.
 
+use crate::clock::unix_ns;
 use crate::local::FirstPolicy;
 use crate::lock::locked;
 use crate::reload::{Configuration, Live, Reloads};
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 /// The daemon as a whole.
 #[derive(Default)]
 pub(crate) struct Boot {
+    /// When, in nanoseconds since 1970.
+    started_ns: u64,
     /// Everything has started once.
     is_up: AtomicBool,
     /// Why something could not be started the first time.
@@ -43,7 +46,13 @@ impl std::fmt::Debug for Boot {
 impl Boot {
     pub(crate) fn new(first: FirstPolicy, live: Live, configuration: Option<Arc<dyn Configuration>>) -> Self {
         let configuration = tokio::sync::Mutex::new(configuration);
-        Self { first: Mutex::new(first), live: Mutex::new(live), configuration, ..Self::default() }
+        let (first, live) = (Mutex::new(first), Mutex::new(live));
+        Self { started_ns: unix_ns(), first, live, configuration, ..Self::default() }
+    }
+
+    /// When the daemon was started, in nanoseconds since 1970.
+    pub(crate) fn started_ns(&self) -> u64 {
+        self.started_ns
     }
 
     /// Keeps the error of a first start with its type, for the exit code; what is returned says it to the supervisor.

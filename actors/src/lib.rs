@@ -18,6 +18,7 @@ mod health;
 mod lock;
 mod looped;
 mod manager;
+mod metrics;
 mod policy_watcher;
 pub mod reload;
 mod ringbuf_reader;

@@ -43,12 +43,16 @@ impl Client {
     }
 
     fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {
+        let body = self.body(method, path, body)?;
+        serde_json::from_slice(&body).context("the daemon's answer is not what this version expects")
+    }
+
+    fn body(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes> {
         let patience = if method == Method::GET { LOOKING } else { CHANGING };
         let answer = async {
             let response = self.send(method, path, body).await?;
-            let body =
-                response.into_body().collect().await.context("the daemon's answer broke off")?.to_bytes();
-            serde_json::from_slice(&body).context("the daemon's answer is not what this version expects")
+            let body = response.into_body().collect().await.context("the daemon's answer broke off")?;
+            Ok(body.to_bytes())
         };
         block_on(async {
             tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| Err(self.silent(patience).into()))
@@ -67,6 +71,12 @@ impl Client {
             }
             Ok(())
         })
+    }
+
+    /// Asks for a text that is not JSON.
+    pub(crate) fn text(&self, path: &str) -> Result<String> {
+        let body = self.body(Method::GET, path, Bytes::new())?;
+        String::from_utf8(body.into()).context("the daemon's answer is no text")
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>> {

@@ -12,7 +12,7 @@ use exit::{Exit, Failure};
 use output::Format;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use verbs::{allow, block, config, demo, detach, events, health, policy, run, stats, status};
+use verbs::{allow, block, config, demo, detach, events, health, metrics, policy, run, stats, status};
 
 /// Stops programs on Linux hosts from touching what a policy forbids.
 #[derive(Parser)]
@@ -87,6 +87,8 @@ enum Verb {
     Events(events::EventsArgs),
     /// Prints counts since arming and sizes of the tables.
     Stats(stats::StatsArgs),
+    /// Prints metrics of the daemon in the text format of Prometheus.
+    Metrics(metrics::MetricsArgs),
     /// Takes everything down. Works without a daemon.
     Detach(detach::DetachArgs),
     /// Shows what is set, where it is set, and what can be set.
@@ -128,6 +130,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Verb::Block(verb) => block::run(&common, &verb),
         Verb::Allow(verb) => allow::run(&common, &verb),
         Verb::Stats(args) => stats::run(&common, &args),
+        Verb::Metrics(args) => metrics::run(&common, &args),
         Verb::Events(args) => events::run(&common, &args),
         Verb::Detach(args) => detach::run(&common, &args),
         Verb::Demo(args) => demo::run(&common, &args),

@@ -1,6 +1,6 @@
 //! What the command and the daemon say to each other over the control socket, and what records look like.
 //!
-//! HTTP with JSON bodies on a unix socket; every path begins with `/v1`. All types are plain data. Fields may be
+//! HTTP with JSON bodies on a unix socket; every path but that of metrics begins with `/v1`. All types are plain data. Fields may be
 //! added; a field that is removed or changes its meaning makes a new version.
 #![forbid(unsafe_code)]
 
@@ -36,6 +36,8 @@ pub mod paths {
     pub const STATUS: &str = "/v1/status";
     /// GET: [`TreeReply`](crate::TreeReply).
     pub const TREE: &str = "/v1/tree";
+    /// GET: metrics as text, for Prometheus. Not below `/v1`: this is where scrapers look.
+    pub const METRICS: &str = "/metrics";
     /// POST [`ApplyRequest`](crate::ApplyRequest): [`ApplyReply`](crate::ApplyReply).
     pub const APPLY: &str = "/v1/policy/apply";
     /// POST: the empty policy; [`ApplyReply`](crate::ApplyReply).

@@ -24,6 +24,9 @@ pub enum Posture {
 }
 
 impl Posture {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [Self::Enforce, Self::Observe, Self::AuditFallback, Self::Degraded, Self::Off];
+
     /// The word that is printed.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -1,8 +1,8 @@
-//! The control socket: HTTP with JSON over a unix socket. Root may change, the group `aegisbpf` may read.
+//! The control socket: HTTP with JSON over a unix socket, and metrics. Root may change, the group `aegisbpf` may read.
 
 mod entries;
 mod run;
 mod state;
 
-pub(crate) use run::{ControlChild, Socket};
+pub(crate) use run::{ControlChild, Socket, read_status};
 pub(crate) use state::policy_refusal;

@@ -3,14 +3,14 @@
 use super::entries;
 use super::state::{Access, child_status, may, other_root, policy_refusal, refusal};
 use crate::clock::unix_ns;
-use crate::loader::Loader;
+use crate::loader::{LoadError, Loader};
 use crate::local::{Policies, PolicyError};
 use crate::looped::Looped;
 use crate::router::unnumbered_gap;
-use crate::spool::{Journal, Store, line};
+use crate::spool::{Journal, Received, Store, line};
 use crate::ways::Ways;
 use aegis_control_api::{
-    API_VERSION, AccountsReply, ApplyReply, ApplyRequest, DaemonStatus, DetachReply, DetachRequest,
+    API_VERSION, AccountsReply, ApplyReply, ApplyRequest, Counts, DaemonStatus, DetachReply, DetachRequest,
     HolderAction, Memory, PolicyReply, ROOT_HEADER, Refusal, RefusalKind, ReloadReply, Status, TreeReply,
     paths,
 };
@@ -161,6 +161,7 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
 
 /// Answers requests for good.
 async fn serve(listener: UnixListener, daemon: Arc<Daemon>) -> std::io::Result<()> {
+    let metrics = crate::metrics::router(daemon.ways.clone(), Arc::clone(&daemon.store));
     let router = Router::new()
         .route(paths::STATUS, get(status))
         .route(paths::TREE, get(tree))
@@ -173,6 +174,7 @@ async fn serve(listener: UnixListener, daemon: Arc<Daemon>) -> std::io::Result<(
         .route(paths::ACCOUNTS, get(accounts))
         .route(paths::DETACH, post(detach))
         .route(paths::RELOAD, post(reload))
+        .merge(metrics)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&daemon), refuse_others))
         .with_state(daemon);
@@ -225,15 +227,12 @@ async fn status(
     ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
 ) -> Reply<Status> {
     may(Access::Read, uid).map_err(Refused)?;
-    let received = &daemon.store.received;
-    let mut status = with_loader(&daemon, |loader| {
+    let store = Arc::clone(&daemon.store);
+    let read = move |loader: &mut Loader| {
         loader.prove_active();
-        read_status(loader).map_err(|error| refusal(&error))
-    })
-    .await?;
-    status.counts.received = Some(received.events.load(Ordering::Relaxed));
-    status.counts.malformed = Some(received.malformed.load(Ordering::Relaxed));
-    Ok(Json(status))
+        read_status(loader, &store.received).map_err(|error| refusal(&error))
+    };
+    with_loader(&daemon, read).await.map(Json)
 }
 
 /// The parts of the daemon, and how they are.
@@ -247,7 +246,13 @@ async fn tree(
     Ok(Json(TreeReply { version: API_VERSION, root: child_status(&status) }))
 }
 
-fn read_status(loader: &Loader) -> Result<Status, crate::loader::LoadError> {
+/// What is known of what is in force, without proving it again.
+pub(crate) fn read_status(loader: &Loader, received: &Received) -> Result<Status, LoadError> {
+    let counts = Counts {
+        received: Some(received.events.load(Ordering::Relaxed)),
+        malformed: Some(received.malformed.load(Ordering::Relaxed)),
+        ..loader.counts()?
+    };
     let daemon = DaemonStatus {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -260,7 +265,7 @@ fn read_status(loader: &Loader) -> Result<Status, crate::loader::LoadError> {
         generation: loader.generation()?,
         classes: loader.classes()?,
         links: loader.links()?,
-        counts: loader.counts()?,
+        counts,
         pending: loader.pending()?,
         memory: own_memory(loader.tables_memory()?),
         probes: loader.kind().word().to_owned(),

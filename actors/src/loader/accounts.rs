@@ -24,25 +24,29 @@ pub(super) fn read(
     malformed: Option<u64>,
 ) -> Result<AccountsReply, LoadError> {
     let failed = || step("read the accounts");
-    let ledger = accounts.ledger();
-    let marks: Vec<_> =
-        (0..accounts.cpus()).map(|cpu| (settled(accounts, cpu), accounts.taken(cpu))).collect();
-    let counters = accounts.counters().map_err(failed())?;
-    let found: Vec<Found> = marks
-        .into_iter()
-        .zip(counters)
-        .map(|((delivered, taken), counters)| Found { taken, delivered, counters })
-        .collect();
+    let reply = sums(accounts, malformed)?;
     let generation = generations.active().generation;
     let rules = generations.rule_ids(generation).map_err(failed())?;
     let hits = generations.hits(generation).map_err(failed())?;
     let hits =
         (0..).zip(rules).zip(hits).map(|((number, rule), hits)| RuleHits { number, rule, hits }).collect();
+    Ok(AccountsReply { generation, hits, ..reply })
+}
+
+/// The same without what belongs to single rules, of which there may be many.
+pub(super) fn sums(accounts: &Accounts, malformed: Option<u64>) -> Result<AccountsReply, LoadError> {
+    let ledger = accounts.ledger();
+    let marks: Vec<_> =
+        (0..accounts.cpus()).map(|cpu| (settled(accounts, cpu), accounts.taken(cpu))).collect();
+    let counters = accounts.counters().map_err(step("read the accounts"))?;
+    let found: Vec<Found> = marks
+        .into_iter()
+        .zip(counters)
+        .map(|((delivered, taken), counters)| Found { taken, delivered, counters })
+        .collect();
     let mut reply = add_up(&found, ledger.summarised);
     reply.events_per_second = ledger.events_per_second;
     reply.malformed = malformed;
-    reply.generation = generation;
-    reply.hits = hits;
     Ok(reply)
 }
 

@@ -19,6 +19,7 @@ use aegis_policy::Plan;
 use aegis_probes::{
     Arrival, Helper, HolderProbes, LinkInfo, PinDir, Probes, Resolver, Settings, TestSettings, take_down,
 };
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -77,8 +78,18 @@ pub struct Loader {
     is_strict: bool,
     /// The survival list of this daemon; empty if it leaves the list as it is.
     survivors: Vec<(SurvivalKey, Survival)>,
+    /// See [`Loader::flaws`].
+    flaws: RefCell<Option<Flaws>>,
     /// Loaded when they are needed first.
     pub(super) holder_probes: Option<HolderProbes>,
+}
+
+/// What rules of a generation lack on this host.
+#[derive(Debug, Clone)]
+struct Flaws {
+    generation: u32,
+    pending: Vec<PendingRule>,
+    unseen: Vec<UnseenRule>,
 }
 
 /// A plan, and what became of it on this host.
@@ -118,6 +129,7 @@ impl Loader {
             in_force: None,
             is_strict: false,
             survivors: Vec::new(),
+            flaws: RefCell::default(),
             holder_probes: None,
         };
         match loader.prepare() {
@@ -283,9 +295,7 @@ impl Loader {
         if let Some(InForce { plan, pending, .. }) = &self.in_force {
             return Ok(pending_rules(plan, pending));
         }
-        let rules = self.probes.generations().pending_rules(self.active_generation());
-        let rules = rules.map_err(step("read the generation in force"))?;
-        Ok(rules.into_iter().map(|rule| PendingRule { rule, paths: Vec::new() }).collect())
+        self.flaws().map(|flaws| flaws.pending)
     }
 
     fn reply(&self, generation: GenerationStatus, changed: bool) -> Result<ApplyReply, LoadError> {
@@ -451,7 +461,12 @@ impl Loader {
     /// # Errors
     /// If they cannot be read.
     pub fn counts(&self) -> Result<Counts, LoadError> {
-        self.probes.counters().map(|counters| counts(&counters)).map_err(step("read counters"))
+        self.counters().map(|counters| counts(&counters))
+    }
+
+    /// The same as the kernel has them, by hook.
+    pub(crate) fn counters(&self) -> Result<Counters, LoadError> {
+        self.probes.counters().map_err(step("read counters"))
     }
 
     /// Bytes of kernel memory in the tables.
@@ -470,6 +485,11 @@ impl Loader {
         accounts::read(&self.probes.accounts(), self.probes.generations(), Some(malformed))
     }
 
+    /// The same without the hits of rules: what it costs does not depend on the policy.
+    pub(crate) fn account_sums(&self, malformed: u64) -> Result<AccountsReply, LoadError> {
+        accounts::sums(&self.probes.accounts(), Some(malformed))
+    }
+
     /// What every answer says where nothing is blocked.
     #[must_use]
     pub fn notice(&self) -> Option<String> {
@@ -481,8 +501,27 @@ impl Loader {
     /// # Errors
     /// If the rules cannot be read.
     pub fn unseen(&self) -> Result<Vec<UnseenRule>, LoadError> {
-        let rules = self.probes.generations().asked(self.active_generation());
-        rules.map(|rules| unseen(self.probes.kind(), &rules)).map_err(step("read the generation in force"))
+        self.flaws().map(|flaws| flaws.unseen)
+    }
+
+    /// What the kernel's table of rules says of them. It never changes within a generation and may be large, so it is
+    /// read once for each.
+    fn flaws(&self) -> Result<Flaws, LoadError> {
+        let active = self.active_generation();
+        if let Some(flaws) = self.flaws.borrow().as_ref().filter(|flaws| flaws.generation == active) {
+            return Ok(flaws.clone());
+        }
+        let failed = || step("read the generation in force");
+        let generations = self.probes.generations();
+        let pending = generations.pending_rules(active).map_err(failed())?;
+        let asked = generations.asked(active).map_err(failed())?;
+        let flaws = Flaws {
+            generation: active,
+            pending: pending.into_iter().map(|rule| PendingRule { rule, paths: Vec::new() }).collect(),
+            unseen: unseen(self.probes.kind(), &asked),
+        };
+        self.flaws.replace(Some(flaws.clone()));
+        Ok(flaws)
     }
 
     /// The kind of probes that is loaded.

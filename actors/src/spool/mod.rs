@@ -8,7 +8,7 @@ mod run;
 mod state;
 
 pub(crate) use run::{Get, SpoolActor, SpoolChild};
-pub(crate) use state::{Journal, KEPT, Line, Passed, Store, line};
+pub(crate) use state::{Journal, KEPT, Line, Passed, Received, Store, line};
 
 #[cfg(test)]
 pub(crate) use state::WhenFulls;

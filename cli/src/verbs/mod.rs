@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod holders;
 pub(crate) mod manner;
+pub(crate) mod metrics;
 pub(crate) mod policy;
 mod reread;
 pub(crate) mod run;

@@ -32,8 +32,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     tests.into_iter().map(trial).collect()
 }
 
-/// Why these tests cannot be made here.
-fn why_not() -> Option<&'static str> {
+/// Why tests with a daemon cannot be made here.
+pub(crate) fn why_not() -> Option<&'static str> {
     let health = Health::ask();
     if health.ok("BPF LSM programs") {
         return Some("this kernel takes BPF LSM programs, and the host that runs tests must not be armed");

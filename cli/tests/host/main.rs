@@ -9,6 +9,7 @@ mod attempts;
 mod config;
 mod fallback;
 mod lint;
+mod metrics;
 mod nothing_armed;
 mod place;
 mod refused;
@@ -24,6 +25,7 @@ fn main() {
         nothing_armed::trials(),
         refused::trials(),
         fallback::trials(),
+        metrics::trials(),
     ];
     let trials: Vec<Trial> = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

@@ -44,6 +44,9 @@ const fn wrong_policy(name: &'static str, words: &'static [&'static str]) -> Row
 const ROWS: &[Row] = &[
     unreachable("events", &["events"]),
     unreachable("events_followed", &["events", "--follow"]),
+    unreachable("metrics", &["metrics"]),
+    // No file is made.
+    unreachable("metrics_into_a_file", &["metrics", "--out", "aegis.prom"]),
     unreachable("apply", &["policy", "apply", "good.toml"]),
     unreachable("reset", &["policy", "reset"]),
     unreachable("block_add", &["block", "add", "/a"]),

@@ -23,6 +23,7 @@ const HELP: &[Row] = &[
             "\n  allow ",
             "\n  stats ",
             "\n  events ",
+            "\n  metrics ",
             "\n  detach ",
             "\n  config ",
             "\n  demo ",

@@ -117,6 +117,10 @@ pub enum State {
 }
 
 impl State {
+    /// Each of them.
+    pub const ALL: [Self; 6] =
+        [Self::Ended, Self::Starting, Self::Running, Self::Stopping, Self::Waiting, Self::Degraded];
+
     /// In one word.
     #[must_use]
     pub const fn word(self) -> &'static str {
