@@ -222,6 +222,11 @@ fn changes(before: &Live, now: &Live, applied: Option<&ApplyReply>) -> Vec<Strin
 
 fn say_taken(boot: &Boot, reply: &ReloadReply) {
     let (changed, needs_start) = (reply.changed.join(", "), reply.needs_start.join(", "));
+    if changed.is_empty() && needs_start.is_empty() {
+        // Files that are looked at may change in what is of no consequence.
+        tracing::debug!("the configuration was read, and nothing in it has changed");
+        return;
+    }
     tracing::info!(changed, "the configuration was taken");
     if !needs_start.is_empty() {
         tracing::warn!(needs_start, "these settings count from the next start of the daemon on");

@@ -295,7 +295,7 @@ fn refused_reload() -> Result<(), Failed> {
     fs::write(CONFIG, format!("[policy]\nfiles = [\"{POLICY}\"]\nmood = \"observe\"\n"))?;
     let refused = run("aegisbpf", &["config", "reload"]);
     expect("exit code", refused.status.code(), Some(6))?;
-    expect_text("what is said", &said(&refused), "did you mean `mode`?")?;
+    expect_text("what is said", &said(&refused), "config.toml:3:1")?;
     let journal = said(&run("journalctl", &["--unit", SERVICE, "--no-pager"]));
     expect_text("journal", &journal, "policy.d/test.toml")?;
     expect_text("journal", &journal, "nothing has changed")?;

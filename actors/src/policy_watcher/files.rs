@@ -14,19 +14,29 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long they must be the same before a change counts: whoever writes several files is given the time to.
 const REST: Duration = Duration::from_millis(500);
 
+/// How long they are waited for at most: a file that never rests must not hold up the others.
+const UNREST: Duration = Duration::from_secs(10);
+
 /// Files that are larger are known by their size and time alone.
 const READ: u64 = 16 * 1024 * 1024;
 
 /// By path: what was there; none if nothing could be read.
 type Contents = BTreeMap<PathBuf, Option<u64>>;
 
+/// What is different now.
+struct Changed {
+    contents: Contents,
+    /// Since when it is as it is, and since when it is not as it was.
+    rests: Instant,
+    began: Instant,
+}
+
 /// The files.
 pub(super) struct Files {
     watched: Vec<PathBuf>,
     /// As of the last time that they were read.
     known: Contents,
-    /// What is different now, and since when.
-    changed: Option<(Contents, Instant)>,
+    changed: Option<Changed>,
     looked: Instant,
 }
 
@@ -37,12 +47,14 @@ impl Files {
         Self { watched, known, changed: None, looked: Instant::now() }
     }
 
-    /// From now on these; as they are now.
+    /// From now on these. What was known of them counts on, and what is new among them counts as changed: somebody may have
+    /// written it since it was read.
     pub(super) fn watch(&mut self, watched: Vec<PathBuf>) {
-        *self = Self::new(watched);
+        self.watched = watched;
     }
 
-    /// Whether they are others than they were, and have come to rest. To be asked as often as one likes.
+    /// Whether they are others than they were, and have come to rest; from now on they are known as they are then, before
+    /// anybody reads them. To be asked as often as one likes.
     pub(super) fn have_changed(&mut self, now: Instant) -> bool {
         let wait = if self.changed.is_some() { REST } else { LOOK };
         if self.watched.is_empty() || now.duration_since(self.looked) < wait {
@@ -54,13 +66,15 @@ impl Files {
             self.changed = None;
             return false;
         }
-        match &self.changed {
-            Some((before, since)) if *before == found => now.duration_since(*since) >= REST,
-            _ => {
-                self.changed = Some((found, now));
-                false
-            }
+        let changed =
+            self.changed.take().unwrap_or(Changed { contents: Contents::new(), rests: now, began: now });
+        let rests = if changed.contents == found { changed.rests } else { now };
+        if now.duration_since(rests) >= REST || now.duration_since(changed.began) >= UNREST {
+            self.known = found;
+            return true;
         }
+        self.changed = Some(Changed { contents: found, rests, ..changed });
+        false
     }
 }
 
@@ -92,8 +106,7 @@ mod tests {
 
     /// Whether a change is seen, asked at times that are as far apart as they must be.
     fn is_seen(files: &mut Files) -> bool {
-        let begin = Instant::now() + LOOK;
-        (0..4).any(|look| files.have_changed(begin + (LOOK + REST) * look))
+        (0..4).any(|_| files.have_changed(files.looked + LOOK + REST))
     }
 
     #[test]
@@ -128,10 +141,18 @@ mod tests {
             assert!(!is_seen(&mut files), "before: {name}");
             change();
             assert!(is_seen(&mut files), "{name}");
-            files.watch(watched.clone());
         }
         fs::write(path("policy"), "four").expect("a file");
         assert!(!is_seen(&mut files), "the same content is no change");
+        // Whoever saw the change has not read it yet: what is written until then is the next change.
+        fs::write(path("policy"), "five").expect("a file");
+        assert!(is_seen(&mut files));
+        fs::write(path("policy"), "six").expect("a file");
+        files.watch(watched.clone());
+        assert!(is_seen(&mut files), "written before the change was read");
+        files.watch([watched, vec![path("v2/file")]].concat());
+        assert!(is_seen(&mut files), "one more");
+        assert!(!is_seen(&mut files));
     }
 
     #[test]
@@ -141,12 +162,17 @@ mod tests {
         fs::write(&path, "0").expect("a file");
         let mut files = Files::new(vec![path.clone()]);
         let mut now = Instant::now() + LOOK;
-        for turn in 1..50 {
+        for turn in 1..20 {
             fs::write(&path, turn.to_string()).expect("a file");
             assert!(!files.have_changed(now));
             now += REST;
         }
-        assert!(!files.have_changed(now), "it may go on");
-        assert!(files.have_changed(now + REST));
+        assert!(files.have_changed(now), "it was left alone for long enough");
+        let seen = (20..100).filter(|turn: &u32| {
+            fs::write(&path, turn.to_string()).expect("a file");
+            now += REST;
+            files.have_changed(now)
+        });
+        assert_eq!(seen.count(), 3, "in 40 seconds without rest");
     }
 }
