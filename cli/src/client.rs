@@ -124,7 +124,7 @@ fn refused(refusal: Refusal) -> Failure {
         RefusalKind::NotPermitted => Exit::NotPermitted,
         // No daemon of the pins that are meant was reached.
         RefusalKind::OtherRoot => Exit::Unreachable,
-        RefusalKind::Failed => Exit::Failed,
+        RefusalKind::Request | RefusalKind::Busy | RefusalKind::Failed => Exit::Failed,
     };
     Failure::new(exit, refusal.message)
 }

@@ -19,7 +19,14 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let root = repository_root();
     let header = root.join("probes-ebpf/bpf/abi.h");
-    settle(&header, &abi_header(&root)?, args.check)
+    settle(&header, &abi_header(&root)?, args.check)?;
+    settle(&root.join("docs/openapi.json"), &control_api()?, args.check)
+}
+
+/// What the daemon says of its control API, for those who have no daemon at hand.
+fn control_api() -> Result<String> {
+    let document = serde_json::to_string_pretty(&aegis_control_api::document());
+    Ok(document.context("the document of the control API is no JSON")? + "\n")
 }
 
 fn repository_root() -> PathBuf {
