@@ -3,9 +3,11 @@
 use super::limits::FOLLOWERS;
 use super::refused::Refused;
 use super::run::Daemon;
+use super::server::Line;
 use crate::clock::unix_ns;
 use crate::router::unnumbered_gap;
 use crate::spool::{Journal, line};
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -35,24 +37,37 @@ pub(super) struct Range {
 
 pub(super) async fn events(
     State(daemon): State<Arc<Daemon>>,
+    Extension(line): Extension<Line>,
     range: Result<Query<Range>, QueryRejection>,
 ) -> Result<Response, Refused> {
     let Query(range) = range.map_err(|wrong| {
         let message = format!("{}; `after` is a number, `follow` is true or false", wrong.body_text());
         Refused::request(StatusCode::BAD_REQUEST, message)
     })?;
-    let place = if range.follow { Some(follow(&daemon)?) } else { None };
-    let lines = Lines::new(&daemon.store.journal, range.after, place);
+    let follow = if range.follow { Some(follow(&daemon, &line)?) } else { None };
+    let lines = Lines::new(&daemon.store.journal, range.after, follow);
     Ok(([("content-type", "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
-fn follow(daemon: &Daemon) -> Result<OwnedSemaphorePermit, Refused> {
-    Arc::clone(&daemon.followers).try_acquire_owned().map_err(|_| {
+/// Something that is waited for.
+type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What one who follows has.
+struct Follow {
+    /// Resolves when nobody is there any more. Without it a place would be held until the next record.
+    gone: Wait,
+    _place: OwnedSemaphorePermit,
+}
+
+fn follow(daemon: &Daemon, line: &Line) -> Result<Follow, Refused> {
+    let place = Arc::clone(&daemon.followers).try_acquire_owned().map_err(|_| {
         Refused::busy(format!(
             "{FOLLOWERS} follow the records already, which is the most at a time; try again when one has ended, or ask \
              without `follow`, with the number of the last record as `after`"
         ))
-    })
+    })?;
+    let gone = line.closed().map_err(|error| Refused::failed(format!("cannot follow: {error}")))?;
+    Ok(Follow { gone: Box::pin(gone), _place: place })
 }
 
 /// Lines of the journal: what is there, and if it is followed what comes.
@@ -61,13 +76,13 @@ struct Lines {
     after: u64,
     ready: VecDeque<Bytes>,
     /// Resolves when there is more; none while nothing is waited for.
-    more: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// One place of those who follow; none for who does not.
-    follow: Option<OwnedSemaphorePermit>,
+    more: Option<Wait>,
+    /// None for one who does not wait for more.
+    follow: Option<Follow>,
 }
 
 impl Lines {
-    fn new(journal: &Journal, after: u64, follow: Option<OwnedSemaphorePermit>) -> Self {
+    fn new(journal: &Journal, after: u64, follow: Option<Follow>) -> Self {
         Self { journal: journal.clone(), after, ready: VecDeque::new(), more: None, follow }
     }
 
@@ -81,7 +96,7 @@ impl Lines {
         self.after = last.max(self.after);
     }
 
-    fn wait(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn wait(&self) -> Wait {
         let mut newest = self.journal.subscribe();
         let after = self.after;
         Box::pin(async move {
@@ -104,7 +119,8 @@ impl Stream for Lines {
             if !this.ready.is_empty() {
                 continue;
             }
-            if this.follow.is_none() {
+            let Some(follow) = &mut this.follow else { return Poll::Ready(None) };
+            if follow.gone.as_mut().poll(context).is_ready() {
                 return Poll::Ready(None);
             }
             let mut more = this.more.take().unwrap_or_else(|| this.wait());

@@ -18,8 +18,9 @@ use aegis_control_api::{
 };
 use aegis_supervisor::{BoxError, Child, Life};
 use async_trait::async_trait;
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -121,6 +122,10 @@ async fn refuse_others(
 fn refused(daemon: &Daemon, uid: u32, request: &Request) -> Result<(), Refused> {
     let looks = [Method::GET, Method::HEAD].contains(request.method());
     may(if looks { Access::Read } else { Access::Change }, uid)?;
+    // Nobody would read it, and while it is unread it is not seen whether the peer is still there.
+    if looks && !request.body().is_end_stream() {
+        return Err(Refused::request(StatusCode::BAD_REQUEST, "a request that only looks has no body"));
+    }
     let meant = request.headers().get(ROOT_HEADER).map(|root| String::from_utf8_lossy(root.as_bytes()));
     if let Some(refusal) = other_root(&daemon.root, meant.as_deref()) {
         return Err(refusal.into());

@@ -13,9 +13,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -24,6 +26,24 @@ use tokio::task::JoinSet;
 /// whom it hands the connection to: this is who asks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) u32);
+
+/// Another descriptor of the connection, by which it can be seen whether the peer is still there: hyper does not look while
+/// it has something unread.
+#[derive(Debug, Clone)]
+pub(super) struct Line(Arc<OwnedFd>);
+
+impl Line {
+    pub(super) fn of(stream: &impl AsFd) -> io::Result<Self> {
+        Ok(Self(Arc::new(stream.as_fd().try_clone_to_owned()?)))
+    }
+
+    /// Resolves when the peer has closed its end.
+    pub(super) fn closed(&self) -> io::Result<impl Future<Output = ()> + Send + use<>> {
+        // The kernel always tells of a closed end; beside it only of what unix sockets do not have.
+        let end = AsyncFd::with_interest(self.0.try_clone()?, Interest::PRIORITY)?;
+        Ok(async move { drop(end.ready(Interest::PRIORITY).await) })
+    }
+}
 
 /// How long the server goes on when it is to end: the reply to `detach` may still be on its way.
 const LAST_REPLY: Duration = Duration::from_millis(100);
@@ -155,9 +175,14 @@ async fn answer(
     patience: Patience,
     place: OwnedSemaphorePermit,
 ) {
+    let line = match Line::of(&stream) {
+        Ok(line) => line,
+        Err(error) => return tracing::error!(%error, "a connection on the control socket cannot be used"),
+    };
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(line.clone());
         router.call(request)
     });
     let served = http1::Builder::new()

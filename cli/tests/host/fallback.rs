@@ -33,7 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Why these tests cannot be made here.
-fn why_not() -> Option<&'static str> {
+pub(crate) fn why_not() -> Option<&'static str> {
     let health = Health::ask();
     if health.ok("BPF LSM programs") {
         return Some("this kernel takes BPF LSM programs, and the host that runs tests must not be armed");

@@ -6,9 +6,12 @@
 
 mod armed;
 mod attempts;
+mod control;
 mod fallback;
+mod fuzz;
 mod lint;
 mod nothing_armed;
+mod peer;
 mod place;
 mod refused;
 mod usage;
@@ -16,8 +19,15 @@ mod usage;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() {
-    let trials =
-        [usage::trials(), lint::trials(), nothing_armed::trials(), refused::trials(), fallback::trials()];
+    let trials = [
+        usage::trials(),
+        lint::trials(),
+        nothing_armed::trials(),
+        refused::trials(),
+        fallback::trials(),
+        control::trials(),
+        fuzz::trials(),
+    ];
     let trials: Vec<Trial> = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
