@@ -19,6 +19,10 @@ const LOOKING: Duration = Duration::from_secs(60);
 /// How long when something is changed: a policy may be large and the host slow.
 const CHANGING: Duration = Duration::from_secs(600);
 
+/// The daemon ended, or cut a reader that took nothing.
+const BROKE_OFF: &str = "the daemon's answer broke off; no record is lost by it while the daemon keeps them: ask again, \
+                         with --after and the number of the last one that came";
+
 /// A daemon, by its socket.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -64,7 +68,7 @@ impl Client {
         block_on(async {
             let mut body = self.send(Method::GET, path, Bytes::new()).await?.into_body();
             while let Some(frame) = body.frame().await {
-                let frame = frame.context("the daemon's answer broke off")?;
+                let frame = frame.context(BROKE_OFF)?;
                 if frame.data_ref().is_some_and(|data| !take(data)) {
                     break;
                 }
@@ -134,7 +138,7 @@ fn refused(refusal: Refusal) -> Failure {
         RefusalKind::NotPermitted => Exit::NotPermitted,
         // No daemon of the pins that are meant was reached.
         RefusalKind::OtherRoot => Exit::Unreachable,
-        RefusalKind::Failed => Exit::Failed,
+        RefusalKind::Request | RefusalKind::Busy | RefusalKind::Failed => Exit::Failed,
     };
     Failure::new(exit, refusal.message)
 }

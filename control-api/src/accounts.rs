@@ -1,9 +1,10 @@
 //! What became of every decision that was to be reported, as sums that anybody can check.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The accounts, since arming.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct AccountsReply {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,
@@ -29,7 +30,7 @@ pub struct AccountsReply {
 }
 
 /// What became of the decisions of one CPU.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct CpuAccount {
     /// Its number.
     pub cpu: Option<u32>,
@@ -65,7 +66,7 @@ pub struct CpuAccount {
 }
 
 /// How many numbers are in gaps of one reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct GapCount {
     /// The reason, as in gap records.
     pub reason: String,
@@ -74,7 +75,7 @@ pub struct GapCount {
 }
 
 /// How often a rule caused a decision, whatever became of the event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct RuleHits {
     /// Its number in the generation in force.
     pub number: u32,

@@ -1,12 +1,13 @@
 //! Who holds what a policy forbids, from before it was in force.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Most holders that a reply names one by one.
 pub const LISTED_HOLDERS: usize = 1_000;
 
 /// What is done about holders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HolderAction {
     /// They are told.
@@ -17,7 +18,7 @@ pub enum HolderAction {
 }
 
 /// What was found when a policy had come into force.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct HolderReport {
     /// The first [`LISTED_HOLDERS`] of them.
     pub listed: Vec<Holder>,
@@ -34,7 +35,7 @@ pub struct HolderReport {
 }
 
 /// A process that holds a file which it could not open or map any more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Holder {
     /// Process id in the initial namespace.
     pub pid: u32,
@@ -59,7 +60,7 @@ pub struct Holder {
 }
 
 /// By what a file is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Holding {
     /// By a descriptor: its number.

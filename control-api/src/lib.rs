@@ -7,6 +7,7 @@
 mod accounts;
 mod holder;
 mod local;
+mod openapi;
 mod record;
 mod status;
 mod tree;
@@ -14,6 +15,7 @@ mod tree;
 pub use accounts::{AccountsReply, CpuAccount, GapCount, RuleHits};
 pub use holder::{Holder, HolderAction, HolderReport, Holding, LISTED_HOLDERS};
 pub use local::{Change, ChangeReply, EntriesReply, EntriesRequest};
+pub use openapi::{ROUTES, Route, document};
 pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record, StormRecord, SummaryRecord};
 pub use status::{
     ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status, UnseenRule,
@@ -21,6 +23,7 @@ pub use status::{
 
 pub use tree::{ChildStatus, Gauge, TreeReply};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of this API, in every reply that stands alone.
@@ -57,10 +60,12 @@ pub mod paths {
     pub const RELOAD: &str = "/v1/config/reload";
     /// POST [`DetachRequest`](crate::DetachRequest): [`DetachReply`](crate::DetachReply).
     pub const DETACH: &str = "/v1/detach";
+    /// GET: what this API is, as an OpenAPI 3.1 document.
+    pub const OPENAPI: &str = "/v1/openapi.json";
 }
 
 /// One policy file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicySource {
     /// Its name, for diagnostics.
@@ -70,7 +75,7 @@ pub struct PolicySource {
 }
 
 /// Asks for a policy to be put in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApplyRequest {
     /// The files that make up the policy.
@@ -81,7 +86,7 @@ pub struct ApplyRequest {
 }
 
 /// A policy is in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ApplyReply {
     /// [`API_VERSION`].
     pub version: u32,
@@ -106,7 +111,7 @@ pub struct ApplyReply {
 }
 
 /// A rule that is pending: the way to its file is not there. The daemon tries again when something changes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct PendingRule {
     /// Its id.
     pub rule: String,
@@ -115,7 +120,7 @@ pub struct PendingRule {
 }
 
 /// The policy in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct PolicyReply {
     /// [`API_VERSION`].
     pub version: u32,
@@ -126,7 +131,7 @@ pub struct PolicyReply {
 }
 
 /// The configuration was read again and taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReloadReply {
     /// [`API_VERSION`].
     pub version: u32,
@@ -139,7 +144,7 @@ pub struct ReloadReply {
 }
 
 /// Asks for everything to be taken down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetachRequest {
     /// Why; goes into the record.
@@ -147,7 +152,7 @@ pub struct DetachRequest {
 }
 
 /// Everything is down.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct DetachReply {
     /// [`API_VERSION`].
     pub version: u32,
@@ -158,7 +163,7 @@ pub struct DetachReply {
 }
 
 /// Why a request was not carried out. Nothing has changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Refusal {
     /// What kind of refusal.
     pub kind: RefusalKind,
@@ -167,7 +172,7 @@ pub struct Refusal {
 }
 
 /// Kinds of refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalKind {
     /// The policy is wrong, or cannot be resolved on this host.
@@ -176,6 +181,11 @@ pub enum RefusalKind {
     NotPermitted,
     /// The request is meant for another pin directory than that of this daemon.
     OtherRoot,
+    /// The request itself is wrong: no such path, a method that the path does not take, a body that is too large, came
+    /// too slowly, or is not what is expected there.
+    Request,
+    /// There are as many connections or followers as may be at a time; it can be tried again.
+    Busy,
     /// The kernel or the daemon could not do it.
     Failed,
 }

@@ -1,10 +1,11 @@
 //! The local policy: what `block` and `allow` add to the policy in force.
 
 use crate::ApplyReply;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a list is to be changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// The entries are to be on it.
@@ -16,7 +17,7 @@ pub enum Change {
 }
 
 /// Asks for a list to be changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntriesRequest {
     /// How.
@@ -27,7 +28,7 @@ pub struct EntriesRequest {
 }
 
 /// A list of the local policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct EntriesReply {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,
@@ -38,7 +39,7 @@ pub struct EntriesReply {
 }
 
 /// A list was changed, in the kernel and in the file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ChangeReply {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,

@@ -1,9 +1,10 @@
 //! Records: one JSON object per line. Names are those of the C++ AegisBPF where the meaning is the same.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One line of the event stream.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
     /// A decision that was reported.
@@ -18,7 +19,7 @@ pub enum Record {
 
 /// A decision that was reported. `(boot_id, arming_id, cpu, sequence)` is its identity, for removing
 /// doubles.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct BlockRecord {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,
@@ -96,7 +97,7 @@ pub struct BlockRecord {
 
 /// Decisions that were folded: equal ones, of which the first of each second have records of their own. `first` and
 /// `last` are its identity within an arming: summaries number what they tell of from 1 on, over all CPUs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct SummaryRecord {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,
@@ -117,7 +118,7 @@ pub struct SummaryRecord {
 }
 
 /// What folded decisions have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct StormRecord {
     /// None was made before, in nanoseconds since 1970.
     pub from_ns: u64,
@@ -152,7 +153,7 @@ pub struct StormRecord {
 }
 
 /// What was lost. With `cpu`, these are the numbers from `first` to `last` of that CPU.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct GapRecord {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,
@@ -181,7 +182,7 @@ pub struct GapRecord {
 }
 
 /// Something that the agent did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LifecycleRecord {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,

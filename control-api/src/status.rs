@@ -1,9 +1,10 @@
 //! What the kernel is doing, in numbers and in one word per class.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the kernel is really doing on a class of hooks. Never the mode that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize)]
 pub enum Posture {
     /// Denies; proven by a self-check and by the tables that were read back.
     #[serde(rename = "ENFORCE")]
@@ -41,7 +42,7 @@ impl Posture {
 }
 
 /// A class of hooks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ClassStatus {
     /// `file`, `exec` …
     pub class: String,
@@ -54,7 +55,7 @@ pub struct ClassStatus {
 }
 
 /// A generation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct GenerationStatus {
     /// Its number.
     pub generation: u32,
@@ -83,7 +84,7 @@ pub struct GenerationStatus {
 }
 
 /// A link that enforces.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LinkStatus {
     /// The hook, by the kernel's name.
     pub hook: String,
@@ -96,7 +97,7 @@ pub struct LinkStatus {
 }
 
 /// Counts since arming, over all CPUs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Counts {
     /// Requests answered with deny.
     pub denied: u64,
@@ -126,7 +127,7 @@ pub struct Counts {
 }
 
 /// The answer to `status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Status {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,
@@ -155,7 +156,7 @@ pub struct Status {
 }
 
 /// Memory that is used.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Memory {
     /// Bytes of kernel memory in the tables of both banks.
     pub tables_bytes: u64,
@@ -166,7 +167,7 @@ pub struct Memory {
 }
 
 /// A rule that asks for operations which the probes on this host cannot see: there it has no effect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct UnseenRule {
     /// Its id.
     pub rule: String,
@@ -175,7 +176,7 @@ pub struct UnseenRule {
 }
 
 /// The daemon.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct DaemonStatus {
     /// Its process id.
     pub pid: u32,

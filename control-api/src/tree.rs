@@ -1,9 +1,10 @@
 //! The parts of the daemon.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The daemon as the tree of its parts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct TreeReply {
     /// [`API_VERSION`](crate::API_VERSION).
     pub version: u32,
@@ -12,7 +13,7 @@ pub struct TreeReply {
 }
 
 /// A supervisor or worker, and what is below it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ChildStatus {
     /// Its names from the root, with `/` between them; the root's is empty.
     pub path: String,
@@ -36,7 +37,7 @@ pub struct ChildStatus {
 }
 
 /// A number under a name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Gauge {
     /// Its name.
     pub name: String,

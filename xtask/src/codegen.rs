@@ -22,8 +22,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         ("probes-ebpf/bpf/abi.h", abi_header(&root)?),
         ("config/default.toml", aegis_config::default_file()),
         ("config/schema.json", aegis_config::schema_text()),
+        ("docs/openapi.json", control_api()?),
     ];
     files.iter().try_for_each(|(path, fresh)| settle(&root.join(path), fresh, args.check))
+}
+
+/// What the daemon says of its control API, for those who have no daemon at hand.
+fn control_api() -> Result<String> {
+    let document = serde_json::to_string_pretty(&aegis_control_api::document());
+    Ok(document.context("the document of the control API is no JSON")? + "\n")
 }
 
 fn repository_root() -> PathBuf {

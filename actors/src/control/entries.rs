@@ -1,61 +1,52 @@
 //! The lists of the local policy.
 
-use super::run::{Daemon, Peer, Refused, Reply, with_policies};
+use super::body::Sent;
+use super::run::{Daemon, Reply, with_policies};
+use super::server::Peer;
 use super::state::{Access, may};
 use crate::loader::Loader;
 use crate::local::{List, Policies};
 use aegis_control_api::{ChangeReply, EntriesReply, EntriesRequest, HolderAction};
-use axum::Json;
 use axum::extract::State;
-use axum::extract::connect_info::ConnectInfo;
+use axum::{Extension, Json};
 use std::sync::Arc;
 
-pub(super) async fn blocked(
-    State(daemon): State<Arc<Daemon>>,
-    peer: ConnectInfo<Peer>,
-) -> Reply<EntriesReply> {
+pub(super) async fn blocked(State(daemon): State<Arc<Daemon>>, peer: Extension<Peer>) -> Reply<EntriesReply> {
     list(daemon, peer, List::Block).await
 }
 
-pub(super) async fn allowed(
-    State(daemon): State<Arc<Daemon>>,
-    peer: ConnectInfo<Peer>,
-) -> Reply<EntriesReply> {
+pub(super) async fn allowed(State(daemon): State<Arc<Daemon>>, peer: Extension<Peer>) -> Reply<EntriesReply> {
     list(daemon, peer, List::Allow).await
 }
 
 pub(super) async fn block(
     State(daemon): State<Arc<Daemon>>,
-    peer: ConnectInfo<Peer>,
-    Json(request): Json<EntriesRequest>,
+    peer: Extension<Peer>,
+    Sent(request): Sent<EntriesRequest>,
 ) -> Reply<ChangeReply> {
     change(daemon, peer, List::Block, request).await
 }
 
 pub(super) async fn allow(
     State(daemon): State<Arc<Daemon>>,
-    peer: ConnectInfo<Peer>,
-    Json(request): Json<EntriesRequest>,
+    peer: Extension<Peer>,
+    Sent(request): Sent<EntriesRequest>,
 ) -> Reply<ChangeReply> {
     change(daemon, peer, List::Allow, request).await
 }
 
-async fn list(
-    daemon: Arc<Daemon>,
-    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
-    list: List,
-) -> Reply<EntriesReply> {
-    may(Access::Read, uid).map_err(Refused)?;
+async fn list(daemon: Arc<Daemon>, Extension(Peer(uid)): Extension<Peer>, list: List) -> Reply<EntriesReply> {
+    may(Access::Read, uid)?;
     with_policies(&daemon, move |policies, _| policies.list(list)).await.map(Json)
 }
 
 async fn change(
     daemon: Arc<Daemon>,
-    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+    Extension(Peer(uid)): Extension<Peer>,
     list: List,
     request: EntriesRequest,
 ) -> Reply<ChangeReply> {
-    may(Access::Change, uid).map_err(Refused)?;
+    may(Access::Change, uid)?;
     let change = move |policies: &mut Policies, loader: &mut Loader| {
         let mut reply = policies.change(loader, list, &request)?;
         // After the flip: nothing is opened in between.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,11 @@ impl Armed {
         }
     }
 
+    /// Where it answers.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.place.path("none.sock")
+    }
+
     /// What the daemon wrote to standard error.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.place.path("log")).unwrap()
@@ -121,6 +126,11 @@ impl Armed {
     pub(crate) fn detach(&mut self) {
         let ran = self.run(&["detach", "--reason", "test"]);
         assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        self.wait_for_its_end();
+    }
+
+    /// It was told to end, and does so in order.
+    pub(crate) fn wait_for_its_end(&mut self) {
         assert!(self.daemon.take().unwrap().wait().unwrap().success());
     }
 }

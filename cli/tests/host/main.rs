@@ -7,10 +7,13 @@
 mod armed;
 mod attempts;
 mod config;
+mod control;
 mod fallback;
+mod fuzz;
 mod lint;
 mod metrics;
 mod nothing_armed;
+mod peer;
 mod place;
 mod refused;
 mod usage;
@@ -26,6 +29,8 @@ fn main() {
         refused::trials(),
         fallback::trials(),
         metrics::trials(),
+        control::trials(),
+        fuzz::trials(),
     ];
     let trials: Vec<Trial> = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

@@ -8,6 +8,7 @@ const DOCS: &[&str] = &[
     "architecture.md",
     "compatibility.md",
     "guarantees.md",
+    "openapi.json",
     "operations.md",
     "plugins.md",
     "policy.md",
