@@ -40,7 +40,7 @@ impl Line {
     /// Resolves when the peer has closed its end.
     pub(super) fn closed(&self) -> io::Result<impl Future<Output = ()> + Send + use<>> {
         // The kernel always tells of a closed end; beside it only of what unix sockets do not have.
-        // What the deprecation warns of are types that may give another descriptor each time; an `OwnedFd` does not.
+        // What it warns of are types that may give another descriptor each time. An `OwnedFd` is the same one all its life.
         #[expect(deprecated)]
         let end = AsyncFd::with_interest(self.0.try_clone()?, Interest::PRIORITY)?;
         Ok(async move { drop(end.ready(Interest::PRIORITY).await) })
@@ -212,4 +212,32 @@ async fn answer(
 fn took_nothing(error: &hyper::Error) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     source.is_some_and(|source| source.kind() == ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_has_places_of_its_own() {
+        let places = Places::new();
+        let readers: Vec<_> = (0..CONNECTIONS).map(|_| places.take(Peer(1000)).unwrap()).collect();
+        assert!(places.take(Peer(1000)).is_none());
+        let root: Vec<_> = (0..FOR_ROOT).map(|_| places.take(Peer(0)).unwrap()).collect();
+        assert!(places.take(Peer(0)).is_none());
+        assert_eq!(places.taken(), CONNECTIONS + FOR_ROOT);
+        drop((readers, root));
+        assert_eq!(places.taken(), 0);
+    }
+
+    #[test]
+    fn farewells_are_whole_answers() {
+        for (why, line) in [(unknown().into(), "403 Forbidden"), (full(), "503 Service Unavailable")] {
+            let text = Refused::farewell(&why);
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with(&format!("HTTP/1.1 {line}\r\n")), "{head}");
+            assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+            assert_eq!(serde_json::from_str::<Refusal>(body).unwrap(), why.refusal);
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use crate::armed::Armed;
 use crate::fallback;
 use crate::peer::{Peer, request, rest};
+use crate::place::trial;
 use crate::refused::ignored_unless;
 use aegis_control_api::{ROUTES, RefusalKind};
 use libtest_mimic::Trial;
@@ -20,20 +21,16 @@ pub(crate) fn trials() -> Vec<Trial> {
     let no_curl = cannot.or_else(|| (!has("curl")).then_some("there is no curl"));
     let no_setpriv = no_curl.or_else(|| (!has("setpriv")).then_some("there is no setpriv"));
     let short = (std::env::var_os("AEGIS_LONG").is_none()).then_some("it takes a minute; set AEGIS_LONG=1");
-    let tests: [(&str, Option<&str>, fn()); 4] = [
-        ("examples", no_curl, examples),
-        ("others_change_nothing", no_setpriv, others_change_nothing),
-        ("bad_peers_leave_nothing", cannot, bad_peers_leave_nothing),
-        ("patience_ends", cannot.or(short), patience_ends),
-    ];
-    let trial = |(name, why, test): (&str, Option<&str>, fn())| {
-        let trial = Trial::test(format!("control::{name}"), move || {
-            test();
-            Ok(())
-        });
+    let trial = |name: &str, why: Option<&str>, test: fn()| {
+        let trial = trial(&format!("control::{name}"), test);
         ignored_unless(why.is_none(), why.unwrap_or_default(), trial)
     };
-    tests.into_iter().map(trial).collect()
+    vec![
+        trial("examples", no_curl, examples),
+        trial("others_change_nothing", no_setpriv, others_change_nothing),
+        trial("bad_peers_leave_nothing", cannot, bad_peers_leave_nothing),
+        trial("patience_ends", cannot.or(short), patience_ends),
+    ]
 }
 
 fn has(program: &str) -> bool {

@@ -23,7 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 const THREADS: u64 = 4;
 /// How long nothing may come before the peer says that it has sent all.
-const SILENCE: Duration = Duration::from_millis(200);
+const SILENCE: Duration = Duration::from_millis(100);
 /// A connection on which nothing more comes is closed at once, whatever it was about; a change may take its time.
 const LIMIT: Duration = Duration::from_secs(60);
 
