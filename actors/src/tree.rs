@@ -7,6 +7,7 @@ use crate::guardian::{self, Fate, Signals};
 use crate::health::HealthChild;
 use crate::loader::{LoadError, Loader, LoaderChild, LoaderSettings};
 use crate::local::{FirstPolicy, PolicyError};
+use crate::metrics;
 use crate::policy_watcher::WatcherChild;
 use crate::reload::{Configuration, Live};
 use crate::ringbuf_reader::ReaderChild;
@@ -19,6 +20,7 @@ use aegis_supervisor::{
     Backoff, Child, ChildRef, ChildSpec, Driver, Excess, Exit, Limits, Options, Outcome, Shutdown, Strategy,
     SupervisorSpec, Work,
 };
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +46,8 @@ pub struct RunSettings {
     pub stdout_when_full: WhenFull,
     /// Where else records are written to.
     pub events_file: Option<EventsFileSettings>,
+    /// Where metrics are answered beside the control socket: an address of this host alone.
+    pub metrics_listen: Option<SocketAddr>,
     /// Where all of this is read again, if it can be.
     pub configuration: Option<Arc<dyn Configuration>>,
 }
@@ -156,7 +160,7 @@ impl Maker for AsIs {
 fn tree<M: Maker>(
     maker: &M,
     settings: &RunSettings,
-    socket: Socket,
+    (socket, metrics): (Socket, Option<metrics::Listener>),
     boot: &Arc<Boot>,
 ) -> SupervisorSpec<Work> {
     let ways = Ways { boot: Arc::clone(boot), ..Ways::default() };
@@ -176,7 +180,7 @@ fn tree<M: Maker>(
         .child(part(maker, "policy_watcher", watcher, LONG_START))
         .child(ChildSpec::supervisor(SINKS, sinks(maker, settings, &ways)))
         .child(ChildSpec::supervisor("pipeline", pipeline))
-        .child(part(maker, "control", ControlChild { socket, ways: ways.clone() }, LIMITS))
+        .child(part(maker, "control", ControlChild { socket, metrics, ways: ways.clone() }, LIMITS))
         .child(part(maker, "health", HealthChild(ways), LIMITS))
 }
 
@@ -235,12 +239,14 @@ pub fn run_made_by<M: Maker>(maker: &M, settings: &RunSettings, first: FirstPoli
         EventsFile::open(path).map_err(|source| RunError::EventsFile { path: path.clone(), source })?;
     }
     let socket = Socket::bind(&settings.socket).map_err(own("make the control socket"))?;
+    let metrics = settings.metrics_listen.map(metrics::Listener::bind).transpose();
+    let metrics = metrics.map_err(own("listen for those who ask for metrics"))?;
     let boot = Arc::new(Boot::new(first, Live::of(settings), settings.configuration.clone()));
     let observed = Arc::clone(&boot);
     let seed = crate::clock::unix_ns();
     let observer = Box::new(move |report: &aegis_supervisor::Report| observed.observe(report));
     let options = Options { seed, observer, ..Options::default() };
-    let root = tree(maker, settings, socket, &boot);
+    let root = tree(maker, settings, (socket, metrics), &boot);
     let (driver, handle) = Driver::new(root, options).map_err(|wrong| {
         let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
         RunError::Ended(format!("is made wrongly: {}", wrong.join("; ")))

@@ -57,6 +57,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         state_directory: args.state_dir,
         stdout_when_full: WhenFull::DropNewest,
         events_file: Some(EventsFileSettings { path: args.events_file, when_full: WhenFull::Wait }),
+        metrics_listen: None,
         configuration: None,
     };
     match tree::run_made_by(&maker, &settings, FirstPolicy::Ordered(vec![PolicySource { name, text }])) {

@@ -10,6 +10,7 @@ use super::{Socket, entries};
 use crate::loader::{LoadError, Loader};
 use crate::local::{Policies, PolicyError};
 use crate::looped::Looped;
+use crate::metrics;
 use crate::spool::{Received, Store};
 use crate::ways::Ways;
 use aegis_control_api::{
@@ -34,6 +35,8 @@ use tokio::sync::Semaphore;
 /// Makes the server behind the socket.
 pub(crate) struct ControlChild {
     pub(crate) socket: Socket,
+    /// Where metrics are answered beside it.
+    pub(crate) metrics: Option<metrics::Listener>,
     pub(crate) ways: Ways,
 }
 
@@ -42,19 +45,24 @@ impl Child for ControlChild {
     type Actor = Looped;
 
     async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
-        let Self { socket, ways } = self;
+        let Self { socket, metrics: beside, ways } = self;
         let store = ways.store().await?;
         let root = ways.loader.run(|loader, _| loader.root()).await?;
         let listener = socket.listener.try_clone()?;
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
+        let beside = beside.as_ref().map(metrics::Listener::open).transpose()?;
+        let metrics = metrics::router(ways.clone(), Arc::clone(&store));
         let router = router(Daemon::new(ways.clone(), root, store, PATIENCE));
         let places = Places::new();
         let shown = places.clone();
         life.gauge("connections", move || shown.taken() as u64);
         let life = life.clone();
         Ok(Looped::new(&life.clone(), async move {
-            Ok(serve(listener, router, PATIENCE, places, life.asked()).await?)
+            tokio::select! {
+                served = serve(listener, router, PATIENCE, places, life.asked()) => Ok(served?),
+                () = metrics::serve(beside, metrics) => Ok(()),
+            }
         }))
     }
 }
@@ -96,7 +104,7 @@ pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 12] {
 
 /// Everything that is answered.
 pub(super) fn router(daemon: Arc<Daemon>) -> Router {
-    let router = crate::metrics::router(daemon.ways.clone(), Arc::clone(&daemon.store));
+    let router = metrics::router(daemon.ways.clone(), Arc::clone(&daemon.store));
     routes()
         .into_iter()
         .fold(router, |router, (path, methods)| router.route(path, methods))

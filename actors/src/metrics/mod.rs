@@ -9,7 +9,9 @@
 //! seconds.
 
 mod labels;
+mod listen;
 mod run;
 mod state;
 
+pub(crate) use listen::{Listener, serve};
 pub(crate) use run::router;

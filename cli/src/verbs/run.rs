@@ -7,14 +7,13 @@ use super::reread::{Log, Reread};
 use super::sinks::SinkArgs;
 use crate::CommonArgs;
 use crate::exit::{Exit, Failure};
-use crate::output;
 use crate::settings::{self, Flags};
 use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::{LoadError, LoaderSettings};
 use aegis_actors::local::{self, FirstPolicy, PolicyError};
 use aegis_actors::reload::Live;
 use aegis_actors::tree::{self, EventsFileSettings, RunError, RunSettings, WhenFull};
-use aegis_config::{EnforceSignal, Loaded, Origin, Settings, Value};
+use aegis_config::{EnforceSignal, Origin, Settings, Value};
 use aegis_control_api::{HolderAction, PolicySource};
 use anyhow::Result;
 use clap::Args;
@@ -101,7 +100,6 @@ pub(crate) fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
     let settings = loaded.settings.clone();
     let log = log_as(&settings.daemon.log);
     args.manner.warn();
-    without_effect(&loaded);
     // What is given here, somebody waits for; what the configuration names must not keep a host open.
     let first = if matches!(loaded.origins.of("policy.files"), Origin::Flag(_)) {
         ordered(&settings)?
@@ -161,19 +159,6 @@ fn log_as(setting: &str) -> Option<Log> {
     (!is_set).then_some(log)
 }
 
-/// Settings that this daemon does not have the parts for.
-const WITHOUT_EFFECT: &[&str] = &["metrics.listen"];
-
-/// Says which settings somebody made in vain.
-fn without_effect(loaded: &Loaded) {
-    for key in WITHOUT_EFFECT {
-        let origin = loaded.origins.of(key);
-        if *origin != Origin::BuiltIn {
-            output::note(&format!("warning: {key} has no effect in this version ({origin})"));
-        }
-    }
-}
-
 /// The settings as the daemon takes them.
 fn run_settings(settings: &Settings, once: bool) -> RunSettings {
     let Settings { daemon, policy, events, survival, sinks, .. } = settings;
@@ -196,6 +181,7 @@ fn run_settings(settings: &Settings, once: bool) -> RunSettings {
         state_directory: daemon.state_dir.clone(),
         stdout_when_full: live.stdout_when_full,
         events_file: sinks.file.path.clone().map(|path| EventsFileSettings { path, when_full }),
+        metrics_listen: settings.metrics.listen,
         configuration: None,
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
@@ -17,10 +18,11 @@ use std::time::{Duration, Instant};
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
     let why = why_not();
-    let tests: [(&str, fn()); 4] = [
+    let tests: [(&str, fn()); 5] = [
         ("agree_with_the_accounts", agree_with_the_accounts),
         ("of_parts", of_parts),
         ("over_the_socket", over_the_socket),
+        ("on_loopback", on_loopback),
         ("into_a_file", into_a_file),
     ];
     let trial = |name: &str, test: fn(), why: Option<&str>| {
@@ -211,6 +213,33 @@ fn over_the_socket() {
     assert!(head.contains(kind), "{head}");
     assert!(body.ends_with("# EOF\n") && body.contains("# TYPE aegis_build info\n"), "{body}");
     assert!(body.contains("# UNIT aegis_tables_bytes bytes\n"), "{body}");
+}
+
+/// Metrics alone, on an address of this host, also for whoever is slow or asks for something else.
+fn on_loopback() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.toml");
+    fs::write(&config, format!("[metrics]\nlisten = \"{free}\"\n")).unwrap();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).unwrap();
+    let _armed = Armed::start(&["run", "--observe", "--config", config.to_str().unwrap()]);
+    // These say nothing, and hold up nobody.
+    let _silent: Vec<_> = (0..4).map(|_| TcpStream::connect(free).unwrap()).collect();
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(free).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        (head.split_whitespace().nth(1).unwrap().to_owned(), body.to_owned())
+    };
+    let (status, text) = ask("/metrics");
+    assert_eq!(status, "200");
+    assert!(Metrics::parse(&text).get("aegis_generation") > 0.0, "{text}");
+    for path in ["/v1/status", "/v1/detach", "/"] {
+        assert_eq!(ask(path).0, "404", "{path}");
+    }
 }
 
 /// The file is replaced as a whole, can be read by all, and nothing else is left beside it.

@@ -84,11 +84,6 @@ const WRONG: &[Row] = &[
         &["'hup'", "[possible values: none, term, int, kill]"],
     ),
     wrong(
-        "full_without_a_file",
-        &["run", "--events-file-when-full=drop_oldest"],
-        &["required", "--events-file <FILE>"],
-    ),
-    wrong(
         "unknown_when_full",
         &["run", "--stdout-when-full=block"],
         &["'block'", "[possible values: wait, drop_oldest, drop_newest]"],
