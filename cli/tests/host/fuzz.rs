@@ -134,7 +134,7 @@ fn next(random: &mut Random, valid: &[(bool, Vec<u8>)]) -> Vec<u8> {
 fn check(sent: &[u8], answer: &Answer, seed: u64) {
     let told = || {
         let sent = String::from_utf8_lossy(sent);
-        format!("seed {seed}: {sent:?}: {answer:?}")
+        format!("seed {seed}: {sent:?}: {:?} after {:?}", String::from_utf8_lossy(&answer.bytes), answer.took)
     };
     assert!(answer.took < LIMIT, "{}", told());
     assert!(answer.bytes.is_empty() || answer.status().is_some(), "no HTTP: {}", told());

@@ -74,7 +74,9 @@ impl Answer {
     /// The status of the first answer; none if there was no answer.
     pub(crate) fn status(&self) -> Option<u16> {
         let text = String::from_utf8_lossy(&self.bytes[..self.bytes.len().min(32)]).into_owned();
-        text.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
+        // Whoever asks in HTTP/1.0 is answered in it.
+        let rest = text.strip_prefix("HTTP/1.1 ").or_else(|| text.strip_prefix("HTTP/1.0 "))?;
+        rest.get(..3)?.parse().ok()
     }
 
     /// The body of the first answer, if it says its length.
