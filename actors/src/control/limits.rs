@@ -25,8 +25,11 @@ pub(super) const HEADER_BYTES: usize = 16 * 1024;
 /// Headers of a request. More is answered with 431.
 pub(super) const HEADERS: usize = 64;
 
-/// Most bytes of a body that is no policy: a thousand paths for `block`. More is answered with 413.
+/// Most bytes of a body that is neither a policy nor a list. More is answered with 413.
 pub(super) const SMALL_BODY: usize = 64 * 1024;
+
+/// Most bytes of a list for `block` and `allow`: more than a command line can hold, which is 2 MB by default (execve(2)).
+pub(super) const LIST_BODY: usize = 4 * 1024 * 1024;
 
 /// A policy may be large, but not without bound: 100,000 paths of 4,095 bytes are some 400 MB. Only root can send one.
 pub(super) const POLICY_BODY: usize = 512 * 1024 * 1024;
@@ -36,7 +39,11 @@ pub(super) const FOLLOWERS: usize = 16;
 
 /// Most bytes of the body of a request on this path.
 pub(super) fn body_limit(path: &str) -> usize {
-    if path == paths::APPLY { POLICY_BODY } else { SMALL_BODY }
+    match path {
+        paths::APPLY => POLICY_BODY,
+        paths::BLOCK | paths::ALLOW => LIST_BODY,
+        _ => SMALL_BODY,
+    }
 }
 
 /// How long is waited for a peer. Tests wait for less.

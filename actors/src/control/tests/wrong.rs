@@ -1,6 +1,6 @@
 //! Requests that are wrong, broken, or no requests.
 
-use super::super::limits::{HEADER_BYTES, HEADERS, SMALL_BODY};
+use super::super::limits::{HEADER_BYTES, HEADERS, LIST_BODY};
 use super::{LONG, answered, assert_refused, get, post, room, status, with_server};
 use aegis_control_api::RefusalKind;
 use tokio::io::AsyncWriteExt;
@@ -56,21 +56,26 @@ fn large_bodies_are_refused() {
     }
     with_server(LONG, async |host| {
         let entry = |bytes: usize| format!("{{\"change\":\"add\",\"entries\":[\"{}\"]}}", "x".repeat(bytes));
-        let fits = entry(SMALL_BODY - entry(0).len());
+        let fits = entry(LIST_BODY - entry(0).len());
         assert_refused(&host.says(post("/v1/block", &fits)).await, 500, RefusalKind::Failed, "loader");
-        let large = entry(SMALL_BODY);
-        for path in ["/v1/block", "/v1/allow", "/v1/detach", "/v1/policy/reset"] {
+        let large = entry(LIST_BODY);
+        for (path, limit) in [
+            ("/v1/block", "4194304 bytes"),
+            ("/v1/allow", "4194304 bytes"),
+            ("/v1/detach", "65536 bytes"),
+            ("/v1/policy/reset", "65536 bytes"),
+        ] {
             let told = host.says(post(path, &large)).await;
-            assert_refused(&told, 413, RefusalKind::Request, "65536 bytes");
+            assert_refused(&told, 413, RefusalKind::Request, limit);
         }
         // One that does not say its size.
         let chunk = format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
         let length = format!("content-length: {}\r\n\r\n{large}", large.len());
         let chunked =
             post("/v1/block", &large).replace(&length, &format!("transfer-encoding: chunked\r\n\r\n{chunk}"));
-        assert_refused(&host.says(chunked).await, 413, RefusalKind::Request, "65536 bytes");
+        assert_refused(&host.says(chunked).await, 413, RefusalKind::Request, "4194304 bytes");
         // A policy may be large, but not of any size.
-        let text = "x".repeat(2 * SMALL_BODY);
+        let text = "x".repeat(2 * LIST_BODY);
         let policy = format!("{{\"sources\":[{{\"name\":\"a\",\"text\":\"{text}\"}}]}}");
         let told = host.says(post("/v1/policy/apply", &policy)).await;
         assert_refused(&told, 500, RefusalKind::Failed, "loader");
