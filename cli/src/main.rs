@@ -12,7 +12,9 @@ use exit::{Exit, Failure};
 use output::Format;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use verbs::{allow, block, config, demo, detach, events, health, metrics, policy, run, stats, status};
+use verbs::{
+    allow, block, config, demo, detach, doctor, events, health, metrics, policy, run, stats, status,
+};
 
 /// Stops programs on Linux hosts from touching what a policy forbids.
 #[derive(Parser)]
@@ -74,6 +76,8 @@ enum Verb {
     Status(status::StatusArgs),
     /// Checks whether this host can enforce, and does.
     Health,
+    /// Says what is wrong with the host, the daemon and what is in force, and what to do about it.
+    Doctor,
     /// Checks and changes the policy in force.
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
@@ -126,6 +130,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     match verb {
         Verb::Status(args) => status::run(&common, &args),
         Verb::Health => health::run(&common),
+        Verb::Doctor => doctor::run(&args, &common),
         Verb::Policy(verb) => policy::run(&common, &verb),
         Verb::Block(verb) => block::run(&common, &verb),
         Verb::Allow(verb) => allow::run(&common, &verb),

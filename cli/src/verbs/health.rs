@@ -10,10 +10,10 @@ use serde::Serialize;
 
 /// One thing that was checked.
 #[derive(Debug, Serialize)]
-struct Check {
-    name: &'static str,
-    ok: bool,
-    finding: String,
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) ok: bool,
+    pub(super) finding: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,7 +63,7 @@ fn proof(common: &Common) -> (Posture, Check) {
     }
 }
 
-fn checks(host: &Capabilities) -> Vec<Check> {
+pub(super) fn checks(host: &Capabilities) -> Vec<Check> {
     let check =
         |name, ok, yes: &str, no: &str| Check { name, ok, finding: if ok { yes } else { no }.to_owned() };
     let result = |name, result: &Result<(), String>| Check {

@@ -104,6 +104,12 @@ fn says_so() {
         "{}",
         health.stdout
     );
+    let doctor = armed.run(&["doctor", "-o", "json"]);
+    let found = doctor.json()["findings"].as_array().unwrap().clone();
+    let grade = |what: &str| found.iter().find(|one| one["what"] == what).map(|one| one["grade"].clone());
+    let grades = ["BPF LSM programs", "posture", "daemon", "accounts"].map(grade);
+    assert_eq!(grades, ["wrong", "notice", "fine", "fine"].map(|grade| Some(grade.into())), "{found:?}");
+    assert_eq!(doctor.status, Some(5), "{}", doctor.stderr);
     let applied = armed.run(&["policy", "apply", "scratch.toml"]);
     assert!(applied.stdout.contains(NOTICE), "{}", applied.stdout);
     let log = armed.log();

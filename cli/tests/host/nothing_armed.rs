@@ -119,4 +119,9 @@ fn health_in_json() {
     );
     let refused = !Health::ask().ok("BPF LSM programs");
     assert_eq!(ran.status, Some(if refused { status_here(7) } else { 5 }), "{}", ran.stderr);
+    // The other one says what to do about it.
+    let ran = Place::make().run(&["doctor"]);
+    assert!(ran.stdout.contains("WRONG    armed: nothing is"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("→ start the daemon"), "{}", ran.stdout);
+    assert_eq!(ran.status, Some(status_here(5)), "{}", ran.stderr);
 }
