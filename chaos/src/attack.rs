@@ -92,17 +92,18 @@ pub(crate) struct Tally {
 
 impl Attackers {
     /// Begins. Where nothing is enforced everything must succeed, and only what the fallback sees is tried.
-    pub(crate) fn start(base: &Path, is_enforced: bool) -> Self {
+    pub(crate) fn start(base: &Path, is_enforced: bool, pause: Duration) -> Self {
         let counts = Arc::new(ATTEMPTS.iter().map(|_| Count::default()).collect());
         let mut attackers = Self { counts, is_over: Arc::default(), threads: Vec::new(), is_enforced };
         // Those that cost a process each do not slow down the others.
         for is_exec in [false, true] {
-            attackers.threads.push(attackers.attack(base.to_owned(), is_exec));
+            let pause = if is_exec { pause.max(EXEC_PAUSE) } else { pause };
+            attackers.threads.push(attackers.attack(base.to_owned(), is_exec, pause));
         }
         attackers
     }
 
-    fn attack(&self, base: PathBuf, is_exec: bool) -> JoinHandle<()> {
+    fn attack(&self, base: PathBuf, is_exec: bool, pause: Duration) -> JoinHandle<()> {
         let (counts, is_over) = (Arc::clone(&self.counts), Arc::clone(&self.is_over));
         let is_enforced = self.is_enforced;
         std::thread::spawn(move || {
@@ -111,10 +112,10 @@ impl Attackers {
                     let is_mine = attempt.name.starts_with("exec") == is_exec;
                     if is_mine && (is_enforced || attempt.is_seen_by_fallback) {
                         attempt.once(&base, is_enforced, count);
+                        if !pause.is_zero() {
+                            std::thread::sleep(pause);
+                        }
                     }
-                }
-                if is_exec {
-                    std::thread::sleep(EXEC_PAUSE);
                 }
             }
         })

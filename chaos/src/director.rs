@@ -37,6 +37,10 @@ pub(crate) struct Args {
     /// Within how many milliseconds the daemon must be well after a single fault.
     #[arg(long, value_name = "MS", default_value_t = 2_000)]
     well_within: u64,
+    /// How many microseconds attackers wait between two attempts; 0 does not wait. They leave the processors of a small
+    /// machine to the daemon then, which is well again sooner.
+    #[arg(long, value_name = "US", default_value_t = 0)]
+    pause: u64,
     /// How the result is written.
     #[arg(short, long, value_enum, default_value = "table")]
     output: Format,
@@ -72,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn play(args: &Args, pins: &Path, seed: u64, directory: &Path, files: &Path) -> Result<Report> {
     let policy = scene(files).context("cannot make the files that are attacked")?;
     let mut subject = Subject::start(directory, pins, args.scenario.is_inside(), &policy)?;
-    let mut attackers = Attackers::start(files, subject.is_enforced());
+    let mut attackers = Attackers::start(files, subject.is_enforced(), Duration::from_micros(args.pause));
     let began = Instant::now();
     let mut acts = Acts::new(Duration::from_millis(args.well_within));
     // From here on it has its queues and its first events.

@@ -127,6 +127,8 @@ impl Hammer {
             while !stop.load(Ordering::Relaxed) {
                 wrong += u64::from(read() != Outcome::Denied);
                 count.fetch_add(1, Ordering::Relaxed);
+                // Leaves the emulated processors to the others now and then.
+                std::thread::sleep(std::time::Duration::from_millis(2));
             }
             wrong
         });
