@@ -1,10 +1,11 @@
 //! `cargo xtask bench`: what the probes cost, counted in instructions of a virtual machine: a number that does not
 //! depend on the machine that runs it; and what the audit fallback costs, by the clock of this one.
 
+use crate::format::Format;
 use crate::vm::{self, Added, Job, Series, Settings};
 use crate::{setup, workspace};
 use anyhow::{Context, Result};
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -26,22 +27,6 @@ pub(crate) struct Args {
     /// How the result is written; with json it is all that is on stdout.
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
-}
-
-/// Formats of the result.
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-}
-
-impl Format {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-            Self::Json => "json",
-        }
-    }
 }
 
 const PACKAGE: &str = "aegis-bench";

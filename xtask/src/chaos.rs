@@ -1,9 +1,9 @@
 //! `cargo xtask chaos`: lets the daemon and its parts fail while attackers try what the policy denies.
 
+use crate::format::Format;
 use crate::vm::{self, Added, Job, Series, Settings};
 use crate::{process, setup, workspace};
 use anyhow::{Context, Result};
-use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, io};
@@ -29,13 +29,6 @@ pub(crate) struct Args {
     output: Format,
 }
 
-/// Formats of the result.
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-}
-
 const PACKAGE: &str = "aegis-chaos";
 /// Within how many milliseconds a daemon is well again in an emulated machine: it does everything ten times slower and more,
 /// while attackers take all they can.
@@ -47,10 +40,7 @@ const TIMEOUT: u64 = 1_800;
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     setup::ensure(setup::Purpose::Tests)?;
     let Args { scenario, minutes, .. } = args;
-    let output = match args.output {
-        Format::Table => "table",
-        Format::Json => "json",
-    };
+    let output = args.output.word();
     let mut words = vec!["attack".to_owned(), "--scenario".to_owned(), scenario.clone()];
     words.extend(["--minutes".to_owned(), minutes.to_string(), "--output".to_owned(), output.to_owned()]);
     words.extend(args.seed.into_iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));

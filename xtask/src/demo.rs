@@ -1,9 +1,9 @@
 //! `cargo xtask demo`: a small attack, played in a virtual machine, and what the kernel said to it.
 
+use crate::format::Format;
 use crate::vm::{self, Job, Series, Settings};
 use crate::{process, setup, workspace};
 use anyhow::{Context, Result};
-use clap::ValueEnum;
 use std::io;
 use std::process::{Command, ExitCode};
 
@@ -21,26 +21,10 @@ pub(crate) struct Args {
     kernel: Series,
 }
 
-/// Formats of the result.
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-}
-
-impl Format {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-            Self::Json => "json",
-        }
-    }
-}
-
 /// Builds aegisbpf, plays its demo and passes on the status.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     setup::ensure(setup::Purpose::Tests)?;
-    let demo = ["demo", "-o", args.output.name()];
+    let demo = ["demo", "-o", args.output.word()];
     if args.native {
         let program = workspace::executable(&["build", "--package", "aegisbpf"], "aegisbpf")?;
         return process::status(Command::new(program).args(demo));

@@ -7,6 +7,7 @@ mod chaos;
 mod ci;
 mod codegen;
 mod demo;
+mod format;
 mod process;
 mod report;
 mod setup;
