@@ -3,6 +3,7 @@
 use crate::clock::unix_ns;
 use crate::local::FirstPolicy;
 use crate::lock::locked;
+use crate::metrics::Listener;
 use crate::reload::{Configuration, Live, Reloads};
 use crate::spool::Journal;
 use crate::tree::RunError;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// The daemon as a whole.
 #[derive(Default)]
@@ -27,7 +29,9 @@ pub(crate) struct Boot {
     handle: OnceLock<Handle>,
     journal: Mutex<Option<Journal>>,
     /// The settings that a reload can change.
-    live: Mutex<Live>,
+    live: watch::Sender<Live>,
+    /// Where metrics are answered beside the control socket.
+    metrics: watch::Sender<Option<Arc<Listener>>>,
     /// Where they are read again, if they can be. Whoever holds it reloads.
     pub(crate) configuration: tokio::sync::Mutex<Option<Arc<dyn Configuration>>>,
     /// Reloads that were asked for by a signal, and those of them that are done.
@@ -46,7 +50,7 @@ impl std::fmt::Debug for Boot {
 impl Boot {
     pub(crate) fn new(first: FirstPolicy, live: Live, configuration: Option<Arc<dyn Configuration>>) -> Self {
         let configuration = tokio::sync::Mutex::new(configuration);
-        let (first, live) = (Mutex::new(first), Mutex::new(live));
+        let (first, live) = (Mutex::new(first), watch::Sender::new(live));
         Self { started_ns: unix_ns(), first, live, configuration, ..Self::default() }
     }
 
@@ -75,11 +79,25 @@ impl Boot {
 
     /// The settings as they are now.
     pub(crate) fn live(&self) -> Live {
-        *locked(&self.live)
+        self.live.borrow().clone()
     }
 
     pub(crate) fn set_live(&self, live: Live) {
-        *locked(&self.live) = live;
+        self.live.send_replace(live);
+    }
+
+    /// The settings as they are now and will be, for whoever follows their changes.
+    pub(crate) fn settings(&self) -> watch::Receiver<Live> {
+        self.live.subscribe()
+    }
+
+    /// Where metrics are answered, now and later.
+    pub(crate) fn metrics(&self) -> watch::Receiver<Option<Arc<Listener>>> {
+        self.metrics.subscribe()
+    }
+
+    pub(crate) fn set_metrics(&self, listener: Option<Listener>) {
+        self.metrics.send_replace(listener.map(Arc::new));
     }
 
     pub(crate) fn is_up(&self) -> bool {

@@ -4,13 +4,15 @@
 use crate::boot::Boot;
 use crate::loader::Loader;
 use crate::local::{Policies, PolicyError};
-use crate::sink::WhenFull;
-use crate::tree::{RunSettings, record_applied};
+use crate::metrics::Listener;
+use crate::sink::{EventsFile, WhenFull};
+use crate::tree::record_applied;
 use crate::ways::Ways;
 use aegis_control_api::{
     API_VERSION, ApplyReply, HolderAction, PolicySource, Refusal, RefusalKind, ReloadReply,
 };
 use aegis_kernel_abi::Mode;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
@@ -44,7 +46,7 @@ pub struct Wanted {
 }
 
 /// The settings that a reload can change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
     /// The strongest mode that a rule can have.
     pub mode: Mode,
@@ -56,8 +58,12 @@ pub struct Live {
     pub events_per_second: u32,
     /// What happens when standard output cannot keep up.
     pub stdout_when_full: WhenFull,
-    /// What happens when the events file cannot keep up, if there is one.
+    /// A file that records are written to, too.
+    pub events_file: Option<PathBuf>,
+    /// What happens when the events file cannot keep up.
     pub events_file_when_full: WhenFull,
+    /// Where metrics are answered beside the control socket: an address of this host alone.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Default for Live {
@@ -68,24 +74,9 @@ impl Default for Live {
             holders: HolderAction::Report,
             events_per_second: 0,
             stdout_when_full: WhenFull::DropNewest,
+            events_file: None,
             events_file_when_full: WhenFull::Wait,
-        }
-    }
-}
-
-impl Live {
-    /// Those that a daemon starts with.
-    pub(crate) fn of(settings: &RunSettings) -> Self {
-        Self {
-            mode: settings.loader.mode,
-            signal: settings.loader.signal,
-            holders: settings.holders,
-            events_per_second: settings.events_per_second,
-            stdout_when_full: settings.stdout_when_full,
-            events_file_when_full: settings
-                .events_file
-                .as_ref()
-                .map_or(WhenFull::Wait, |file| file.when_full),
+            metrics_listen: None,
         }
     }
 }
@@ -159,23 +150,51 @@ pub(crate) async fn reload(ways: &Ways) -> Result<ReloadReply, Refusal> {
     }
 }
 
+/// What was made ready for settings that have changed, before anything else changes.
+struct Ready {
+    /// Set if the address for metrics is another one, or none any more.
+    metrics: Option<Option<Listener>>,
+}
+
+/// Looks whether everything beside the policy can be taken.
+fn prepare(before: &Live, live: &Live) -> Result<Ready, Refusal> {
+    if let Some(path) = &live.events_file
+        && before.events_file != live.events_file
+    {
+        EventsFile::check(path).map_err(|error| {
+            let message = format!("sinks.file.path: cannot write records to {}: {error}", path.display());
+            refused(RefusalKind::Failed, message)
+        })?;
+    }
+    let bind = |address: Option<SocketAddr>| address.map(Listener::bind).transpose();
+    let is_other = before.metrics_listen != live.metrics_listen;
+    let metrics = is_other.then(|| bind(live.metrics_listen)).transpose();
+    let metrics = metrics.map_err(|error| {
+        refused(RefusalKind::Failed, format!("cannot listen for those who ask for metrics: {error}"))
+    })?;
+    Ok(Ready { metrics })
+}
+
 /// Takes what has changed: the policy first, as that can fail.
 async fn take(ways: &Ways, wanted: Wanted) -> Result<(ReloadReply, Wanted), Refusal> {
-    let (before, live) = (ways.boot.live(), wanted.live);
+    let (before, live) = (ways.boot.live(), wanted.live.clone());
     let store = ways.store().await.map_err(|error| refused(RefusalKind::Failed, error.to_string()))?;
-    let policy = wanted.policy.clone();
+    let ready = prepare(&before, &live)?;
+    let (policy, manner) = (wanted.policy.clone(), live.clone());
     let work =
-        move |loader: &mut Loader, policies: &mut Policies| put_in_force(loader, policies, policy, live);
+        move |loader: &mut Loader, policies: &mut Policies| put_in_force(loader, policies, policy, &manner);
     let applied =
         ways.loader.run(work).await.map_err(|error| refused(RefusalKind::Failed, error.to_string()))?;
     let applied = applied.map_err(|error| crate::control::policy_refusal(&error))?;
-    store.outbox.set_when_full(live.stdout_when_full);
-    store.events_file.iter().for_each(|outbox| outbox.set_when_full(live.events_file_when_full));
+    let changed = changes(&before, &live, applied.as_ref());
+    let when_fulls = (live.stdout_when_full, live.events_file_when_full);
     ways.boot.set_live(live);
+    store.outbox.set_when_full(when_fulls.0);
+    store.events_file.set_when_full(when_fulls.1);
+    ready.metrics.into_iter().for_each(|listener| ways.boot.set_metrics(listener));
     if let Some(reply) = &applied {
         record_applied(&store.journal, reply);
     }
-    let changed = changes(&before, &live, applied.as_ref());
     let reply =
         ReloadReply { version: API_VERSION, changed, needs_start: wanted.needs_start.clone(), applied };
     Ok((reply, wanted))
@@ -186,7 +205,7 @@ fn put_in_force(
     loader: &mut Loader,
     policies: &mut Policies,
     policy: Option<Vec<PolicySource>>,
-    live: Live,
+    live: &Live,
 ) -> Result<Option<ApplyReply>, PolicyError> {
     let before = loader.set_manner(live.mode, live.signal);
     let is_new = before != (live.mode, live.signal);
@@ -212,7 +231,9 @@ fn changes(before: &Live, now: &Live, applied: Option<&ApplyReply>) -> Vec<Strin
         (before.holders != now.holders, "policy.holders"),
         (before.events_per_second != now.events_per_second, "events.per_second"),
         (before.stdout_when_full != now.stdout_when_full, "sinks.stdout.when_full"),
+        (before.events_file != now.events_file, "sinks.file.path"),
         (before.events_file_when_full != now.events_file_when_full, "sinks.file.when_full"),
+        (before.metrics_listen != now.metrics_listen, "metrics.listen"),
     ]
     .into_iter()
     .filter(|(is_changed, _)| *is_changed)

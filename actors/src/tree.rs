@@ -15,17 +15,16 @@ use crate::router::RouterChild;
 use crate::sink::{EventsFile, EventsFileChild, StdoutChild};
 use crate::spool::{Journal, SpoolChild};
 use crate::ways::Ways;
-use aegis_control_api::{ApplyReply, Holder, HolderAction, HolderReport, Posture, UnseenRule};
+use aegis_control_api::{ApplyReply, Holder, HolderReport, Posture, UnseenRule};
 use aegis_supervisor::{
     Backoff, Child, ChildRef, ChildSpec, Driver, Excess, Exit, Limits, Options, Outcome, Shutdown, Strategy,
     SupervisorSpec, Work,
 };
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::sink::{EventsFileSettings, WhenFull};
+pub use crate::sink::WhenFull;
 
 /// What the command line chooses.
 #[derive(Clone)]
@@ -34,20 +33,12 @@ pub struct RunSettings {
     pub loader: LoaderSettings,
     /// Where the control socket is.
     pub socket: PathBuf,
-    /// What is done about those who hold what the policy of the command line forbids.
-    pub holders: HolderAction,
-    /// How many equal decisions are sent in a second before the others are folded; 0 folds none.
-    pub events_per_second: u32,
     /// Whether it ends as soon as what is in force was proven.
     pub once: bool,
     /// Where the local policy is, and what is kept from one daemon to the next.
     pub state_directory: PathBuf,
-    /// What happens when standard output cannot keep up.
-    pub stdout_when_full: WhenFull,
-    /// Where else records are written to.
-    pub events_file: Option<EventsFileSettings>,
-    /// Where metrics are answered beside the control socket: an address of this host alone.
-    pub metrics_listen: Option<SocketAddr>,
+    /// Those that a reload can change. Mode and signal are also the loader's.
+    pub live: Live,
     /// Where all of this is read again, if it can be.
     pub configuration: Option<Arc<dyn Configuration>>,
 }
@@ -160,7 +151,7 @@ impl Maker for AsIs {
 fn tree<M: Maker>(
     maker: &M,
     settings: &RunSettings,
-    (socket, metrics): (Socket, Option<metrics::Listener>),
+    socket: Socket,
     boot: &Arc<Boot>,
 ) -> SupervisorSpec<Work> {
     let ways = Ways { boot: Arc::clone(boot), ..Ways::default() };
@@ -169,8 +160,8 @@ fn tree<M: Maker>(
         state_directory: settings.state_directory.clone(),
         boot: Arc::clone(boot),
     };
-    let spool = SpoolChild { ways: ways.clone(), has_events_file: settings.events_file.is_some() };
-    let watcher = WatcherChild { ways: ways.clone(), holders: settings.holders };
+    let spool = SpoolChild(ways.clone());
+    let watcher = WatcherChild(ways.clone());
     let pipeline = group(Strategy::RestForOne)
         .child(part(maker, "router", RouterChild(ways.clone()), LIMITS))
         .child(part(maker, "ringbuf_reader", ReaderChild(ways.clone()), LIMITS));
@@ -180,16 +171,14 @@ fn tree<M: Maker>(
         .child(part(maker, "policy_watcher", watcher, LONG_START))
         .child(ChildSpec::supervisor(SINKS, sinks(maker, settings, &ways)))
         .child(ChildSpec::supervisor("pipeline", pipeline))
-        .child(part(maker, "control", ControlChild { socket, metrics, ways: ways.clone() }, LIMITS))
+        .child(part(maker, "control", ControlChild { socket, ways: ways.clone() }, LIMITS))
         .child(part(maker, "health", HealthChild(ways), LIMITS))
 }
 
 fn sinks(maker: &impl Maker, settings: &RunSettings, ways: &Ways) -> SupervisorSpec<Work> {
     let mut sinks = group(Strategy::Dynamic).child(part(maker, "stdout", StdoutChild(ways.clone()), LIMITS));
     sinks.excess = Excess::Degrade { retry: RETRY };
-    let Some(EventsFileSettings { path, .. }) = settings.events_file.clone() else { return sinks };
-    let file =
-        EventsFileChild { ways: ways.clone(), path, state_directory: settings.state_directory.clone() };
+    let file = EventsFileChild { ways: ways.clone(), state_directory: settings.state_directory.clone() };
     sinks.child(part(maker, "events_file", file, LIMITS))
 }
 
@@ -234,19 +223,20 @@ pub fn run_made_by<M: Maker>(maker: &M, settings: &RunSettings, first: FirstPoli
         let _entered = runtime.enter();
         Signals::catch().map_err(own("catch signals"))?
     };
-    // Sinks degrade when they fail, so it is looked here whether this one can start, before anything is armed.
-    if let Some(EventsFileSettings { path, .. }) = &settings.events_file {
+    // It would be tried again and again, so it is looked here whether it can be opened, before anything is armed.
+    if let Some(path) = &settings.live.events_file {
         EventsFile::open(path).map_err(|source| RunError::EventsFile { path: path.clone(), source })?;
     }
     let socket = Socket::bind(&settings.socket).map_err(own("make the control socket"))?;
-    let metrics = settings.metrics_listen.map(metrics::Listener::bind).transpose();
+    let metrics = settings.live.metrics_listen.map(metrics::Listener::bind).transpose();
     let metrics = metrics.map_err(own("listen for those who ask for metrics"))?;
-    let boot = Arc::new(Boot::new(first, Live::of(settings), settings.configuration.clone()));
+    let boot = Arc::new(Boot::new(first, settings.live.clone(), settings.configuration.clone()));
+    boot.set_metrics(metrics);
     let observed = Arc::clone(&boot);
     let seed = crate::clock::unix_ns();
     let observer = Box::new(move |report: &aegis_supervisor::Report| observed.observe(report));
     let options = Options { seed, observer, ..Options::default() };
-    let root = tree(maker, settings, (socket, metrics), &boot);
+    let root = tree(maker, settings, socket, &boot);
     let (driver, handle) = Driver::new(root, options).map_err(|wrong| {
         let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
         RunError::Ended(format!("is made wrongly: {}", wrong.join("; ")))

@@ -5,8 +5,9 @@ use crate::inside::{FAULTS, FaultyMaker};
 use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::LoaderSettings;
 use aegis_actors::local::FirstPolicy;
-use aegis_actors::tree::{self, EventsFileSettings, RunError, RunSettings, WhenFull};
-use aegis_control_api::{HolderAction, PolicySource};
+use aegis_actors::reload::Live;
+use aegis_actors::tree::{self, RunError, RunSettings};
+use aegis_control_api::PolicySource;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,13 +52,13 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             test: TestSettings::default(),
         },
         socket: args.socket,
-        holders: HolderAction::Report,
-        events_per_second: args.events_per_second,
         once: false,
         state_directory: args.state_dir,
-        stdout_when_full: WhenFull::DropNewest,
-        events_file: Some(EventsFileSettings { path: args.events_file, when_full: WhenFull::Wait }),
-        metrics_listen: None,
+        live: Live {
+            events_per_second: args.events_per_second,
+            events_file: Some(args.events_file),
+            ..Live::default()
+        },
         configuration: None,
     };
     match tree::run_made_by(&maker, &settings, FirstPolicy::Ordered(vec![PolicySource { name, text }])) {

@@ -78,9 +78,9 @@ pub(crate) const KEYS: &[Key] = &[
     key("events.per_second", Kind::Count, Taken::Reload),
     key("survival.cgroups", Kind::Cgroups, Taken::Start),
     key("sinks.stdout.when_full", Kind::Word(WhenFull::WORDS), Taken::Reload),
-    key("sinks.file.path", Kind::Path(PATH_MAX), Taken::Start),
+    key("sinks.file.path", Kind::Path(PATH_MAX), Taken::Reload),
     key("sinks.file.when_full", Kind::Word(WhenFull::WORDS), Taken::Reload),
-    key("metrics.listen", Kind::Listen, Taken::Start),
+    key("metrics.listen", Kind::Listen, Taken::Reload),
 ];
 
 impl Key {

@@ -93,7 +93,7 @@ fn changes_say_what_needs_a_new_start() {
             "policy.files [] [\"/p\"] false",
             "policy.allow_audit_fallback false true true",
             "events.ring_bytes 4194304 4096 true",
-            "sinks.file.path  \"/r\" true",
+            "sinks.file.path  \"/r\" false",
         ]
     );
 }

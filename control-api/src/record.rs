@@ -159,7 +159,7 @@ pub struct GapRecord {
     pub version: u32,
     /// When it was noticed, in nanoseconds since 1970.
     pub time_ns: u64,
-    /// Why: `dropped`, `crash`, `sink_full`, `sink_failed`, `malformed`; or `evicted` from the daemon's memory
+    /// Why: `dropped`, `crash`, `sink_full`, `sink_failed`, `sink_off`, `malformed`; or `evicted` from the daemon's memory
     /// before this reader came.
     pub reason: String,
     /// How many records.

@@ -269,6 +269,8 @@ byte_enum! {
         SinkFailed = 3 => "sink_failed",
         /// What was in the ring was no event.
         Malformed = 4 => "malformed",
+        /// A sink was not there.
+        SinkOff = 5 => "sink_off",
     }
 }
 

@@ -83,7 +83,7 @@ pub struct Ledger {
 }
 
 /// Number of [`GapReason`](crate::GapReason)s.
-pub const GAP_REASONS: usize = 5;
+pub const GAP_REASONS: usize = 6;
 
 /// What became of the numbers of one CPU up to one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

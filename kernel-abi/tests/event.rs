@@ -109,7 +109,7 @@ fn every_other_length_is_refused() {
 fn errors_say_what_was_there() {
     let rows: [(EventError, &str); 3] = [
         (EventError::Size(7), "event of 7 bytes where 744 were expected"),
-        (EventError::Version(9), "event of ABI version 9, this is 2"),
+        (EventError::Version(9), "event of ABI version 9, this is 3"),
         (EventError::Field("hook", 77), "event field hook has the impossible value 77"),
     ];
     for (error, text) in rows {

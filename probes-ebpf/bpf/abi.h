@@ -74,7 +74,7 @@
 
 #define AEGIS_OPERATION_SYMLINK 2048
 
-#define AEGIS_ABI_VERSION 2
+#define AEGIS_ABI_VERSION 3
 
 #define AEGIS_ENTRY_HAS_SLOTS 1
 
@@ -128,7 +128,7 @@
 
 #define AEGIS_CGROUP_LEVELS 32
 
-#define AEGIS_GAP_REASONS 5
+#define AEGIS_GAP_REASONS 6
 
 struct aegis_object_key {
   uint64_t ino;

@@ -35,8 +35,6 @@ use tokio::sync::Semaphore;
 /// Makes the server behind the socket.
 pub(crate) struct ControlChild {
     pub(crate) socket: Socket,
-    /// Where metrics are answered beside it.
-    pub(crate) metrics: Option<metrics::Listener>,
     pub(crate) ways: Ways,
 }
 
@@ -45,14 +43,13 @@ impl Child for ControlChild {
     type Actor = Looped;
 
     async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
-        let Self { socket, metrics: beside, ways } = self;
+        let Self { socket, ways } = self;
         let store = ways.store().await?;
         let root = ways.loader.run(|loader, _| loader.root()).await?;
         let listener = socket.listener.try_clone()?;
         listener.set_nonblocking(true)?;
         let listener = UnixListener::from_std(listener)?;
-        let beside = beside.as_ref().map(metrics::Listener::open).transpose()?;
-        let metrics = metrics::router(ways.clone(), Arc::clone(&store));
+        let (beside, metrics) = (ways.boot.metrics(), metrics::router(ways.clone(), Arc::clone(&store)));
         let router = router(Daemon::new(ways.clone(), root, store, PATIENCE));
         let places = Places::new();
         let shown = places.clone();
@@ -61,7 +58,7 @@ impl Child for ControlChild {
         Ok(Looped::new(&life.clone(), async move {
             tokio::select! {
                 served = serve(listener, router, PATIENCE, places, life.asked()) => Ok(served?),
-                () = metrics::serve(beside, metrics) => Ok(()),
+                served = metrics::serve(beside, metrics) => Ok(served?),
             }
         }))
     }

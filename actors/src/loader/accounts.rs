@@ -171,7 +171,7 @@ mod tests {
     fn found() -> Found {
         Found {
             taken: 90,
-            delivered: Delivered { upto: 80, events: 70, late: 3, gaps: [6, 4, 0, 0, 0] },
+            delivered: Delivered { upto: 80, events: 70, late: 3, gaps: [6, 4, 0, 0, 0, 0] },
             counters: Counters {
                 reported: 150,
                 submitted: 88,

@@ -7,8 +7,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Connections at a time: some that scrape. Further ones are closed.
@@ -39,13 +41,26 @@ impl Listener {
     }
 
     /// For whoever answers from now on.
-    pub(crate) fn open(&self) -> io::Result<TcpListener> {
+    fn open(&self) -> io::Result<TcpListener> {
         TcpListener::from_std(self.0.try_clone()?)
     }
 }
 
-/// Answers for good, if there is an address.
-pub(crate) async fn serve(listener: Option<TcpListener>, router: Router) {
+/// Answers where it is wanted, for good.
+///
+/// # Errors
+/// If the address cannot be listened at.
+pub(crate) async fn serve(mut at: watch::Receiver<Option<Arc<Listener>>>, router: Router) -> io::Result<()> {
+    loop {
+        let listener = at.borrow_and_update().as_ref().map(|listener| listener.open()).transpose()?;
+        tokio::select! {
+            () = serve_at(listener, &router) => {}
+            changed = at.changed() => changed.map_err(io::Error::other)?,
+        }
+    }
+}
+
+async fn serve_at(listener: Option<TcpListener>, router: &Router) {
     let Some(listener) = listener else { return std::future::pending().await };
     let mut connections = JoinSet::new();
     loop {

@@ -28,23 +28,19 @@ const LOOK_UP: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_secs(5);
 
 /// Puts the first policy in force, and makes the watcher. Changes from then on count.
-pub(crate) struct WatcherChild {
-    pub(crate) ways: Ways,
-    /// What is done about those who hold what the policy of the command line forbids.
-    pub(crate) holders: HolderAction,
-}
+pub(crate) struct WatcherChild(pub(crate) Ways);
 
 #[async_trait(?Send)]
 impl Child for WatcherChild {
     type Actor = Looped;
 
     async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
-        let Self { ways, holders } = self;
+        let Self(ways) = self;
         let journal = ways.store().await?.journal.clone();
         let mounts = File::open(MOUNTS)?;
         let notices = ways.loader.run(|loader, _| loader.probes().notices()).await??;
         let ready = readiness(&notices)?;
-        let (action, first) = (*holders, ways.boot.take_first());
+        let (action, first) = (ways.boot.live().holders, ways.boot.take_first());
         let apply = move |loader: &mut Loader, policies: &mut Policies| {
             let begun = policies.begin(loader, first)?;
             // A path that leads nowhere is an error of whoever applies a policy from now on.

@@ -182,7 +182,7 @@ impl Router {
     /// What the kernel has forgotten need not be known any more.
     fn forget_all_but(&self, storms: &[(StormKey, Storm)]) -> Result<(), Error> {
         let living: HashSet<_> = storms.iter().map(|(key, _)| *key).collect();
-        self.records.store.events_file.iter().for_each(|outbox| drop(forget_all_but(&living, outbox)));
+        drop(forget_all_but(&living, &self.records.store.events_file));
         for key in forget_all_but(&living, &self.records.store.outbox) {
             self.accounts.forget_summarised(&key)?;
         }

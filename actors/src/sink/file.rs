@@ -1,38 +1,33 @@
-//! A file as a sink. Its account is kept in the state directory.
+//! A file as a sink, where the settings name one: they may name another, or none, at any time. Its account is kept in the
+//! state directory.
 
 use super::cursor::{Cursor, Found, baseline};
 use super::outbox::{Outbox, Progress};
 use super::press::{Books, Out, Press};
-use super::queue::WhenFull;
 use crate::looped::Looped;
+use crate::reload::Live;
 use crate::router::Summary;
+use crate::spool::Store;
 use crate::trusted::flags;
 use crate::ways::Ways;
 use aegis_kernel_abi::Delivered;
+use aegis_probes::Accounts;
 use aegis_supervisor::{BoxError, Child, Life};
 use async_trait::async_trait;
-use rustix::fs::OFlags;
+use rustix::fs::{Access, OFlags};
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-
-/// The file, as the command line chooses it.
-#[derive(Debug, Clone)]
-pub struct EventsFileSettings {
-    /// Where it is.
-    pub path: PathBuf,
-    /// What happens when it cannot keep up, as its disk is full.
-    pub when_full: WhenFull,
-}
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// The account of it, in the state directory.
 const CURSOR: &str = "sink-events-file";
 
-/// Makes the writer of the file.
+/// Makes the writer of the file, or what waits until there is one to write.
 pub(crate) struct EventsFileChild {
     pub(crate) ways: Ways,
-    pub(crate) path: PathBuf,
     pub(crate) state_directory: PathBuf,
 }
 
@@ -41,32 +36,99 @@ impl Child for EventsFileChild {
     type Actor = Looped;
 
     async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
-        let store = self.ways.store().await?;
-        let outbox = store.events_file.clone().ok_or("nothing is handed on to the events file")?;
-        let accounts = self.ways.loader.run(|loader, _| loader.probes().accounts()).await?;
-        let (out, torn) = EventsFile::open(&self.path)?;
+        let Self { ways, state_directory } = self;
+        let store = ways.store().await?;
+        let accounts = ways.loader.run(|loader, _| loader.probes().accounts()).await?;
+        let sink = Sink {
+            store,
+            accounts,
+            settings: ways.boot.settings(),
+            state_directory: state_directory.clone(),
+            life: life.clone(),
+        };
+        // Before anything is handed on, so that no line finds the sink off that is only about to start.
+        let press = sink.begin()?;
+        Ok(Looped::new(life, sink.work(press)))
+    }
+}
+
+/// The file as a sink, while it is there and while it is not.
+struct Sink {
+    store: Arc<Store>,
+    accounts: Arc<Accounts>,
+    settings: watch::Receiver<Live>,
+    state_directory: PathBuf,
+    life: Life,
+}
+
+type FilePress = Press<Followed, FileBooks>;
+
+fn is_on(live: &Live) -> bool {
+    live.events_file.is_some()
+}
+
+impl Sink {
+    async fn work(self, mut press: Option<FilePress>) -> Result<(), BoxError> {
+        let mut settings = self.settings.clone();
+        while !self.life.is_asked() {
+            if let Some(press) = press.take() {
+                self.write(press).await;
+            }
+            tokio::select! {
+                on = settings.wait_for(is_on) => drop(on?),
+                () = self.life.asked() => return Ok(()),
+            }
+            press = self.begin()?;
+        }
+        Ok(())
+    }
+
+    /// Writes until there is no file any more, or all is to end.
+    async fn write(&self, mut press: FilePress) {
+        let outbox = &self.store.events_file;
+        let mut settings = self.settings.clone();
+        let end = async {
+            tokio::select! {
+                _ = settings.wait_for(|live| !is_on(live)) => {}
+                () = self.life.asked() => {}
+            }
+        };
+        if !press.print_all(outbox, end).await {
+            tracing::warn!(
+                "the events file did not take all records; whoever writes it next tells there which are missing"
+            );
+        }
+        if !self.life.is_asked() {
+            outbox.turn_off();
+        }
+    }
+
+    /// Lines wait for the file from now on, if there is one.
+    fn begin(&self) -> Result<Option<FilePress>, BoxError> {
+        if !is_on(&self.settings.borrow()) {
+            self.store.events_file.turn_off();
+            return Ok(None);
+        }
+        let press = self.press()?;
+        self.store.events_file.turn_on();
+        Ok(Some(press))
+    }
+
+    /// What writes from where the account says. One that is started again knows that better than the account in the state
+    /// directory, which may have been refused.
+    fn press(&self) -> Result<FilePress, BoxError> {
+        let Self { store, accounts, settings, state_directory, .. } = self;
+        let outbox = store.events_file.clone();
         let cpus = usize::try_from(accounts.cpus())?;
-        let (cursor, kept) = open_cursor(&self.state_directory, &store.numbering.arming_id, cpus);
-        outbox.begin();
+        let (cursor, kept) = open_cursor(state_directory, &store.numbering.arming_id, cpus);
         let is_known = outbox.progress().is_some();
-        // One that is started again knows it better than the file, which may have refused.
         if !is_known {
             let told = baseline(kept.summarised, &store.before, &accounts.storms()?);
             outbox.progress().replace(Progress { told, ..kept });
         }
-        let books = FileBooks { cursor, outbox: outbox.clone() };
-        let press = Press::new(out, books, store.numbering.clone(), torn);
-        Ok(Looped::new(life, write(press, outbox, life.clone())))
+        let out = Followed { settings: settings.clone(), file: None };
+        Ok(Press::new(out, FileBooks { cursor, outbox }, store.numbering.clone(), false))
     }
-}
-
-async fn write(mut press: Press<EventsFile, FileBooks>, outbox: Outbox, life: Life) -> Result<(), BoxError> {
-    if !press.print_all(&outbox, &life).await {
-        tracing::warn!(
-            "the events file did not take all records; the next daemon tells there which are missing"
-        );
-    }
-    Ok(())
 }
 
 /// The account of the file. That it cannot be read or kept is no reason to stop: without it everything that was told is
@@ -133,6 +195,52 @@ impl Books for FileBooks {
     }
 }
 
+/// The file that the settings name, whichever that is.
+struct Followed {
+    settings: watch::Receiver<Live>,
+    file: Option<EventsFile>,
+}
+
+impl Followed {
+    fn file(&mut self) -> io::Result<&mut EventsFile> {
+        self.file.as_mut().ok_or_else(|| io::Error::new(ErrorKind::NotFound, "no events file is open"))
+    }
+}
+
+impl Write for Followed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Out for Followed {
+    fn name(&self) -> String {
+        let live = self.settings.borrow();
+        let path = live.events_file.as_ref().or(self.file.as_ref().map(|file| &file.path));
+        path.map_or_else(|| "the events file".to_owned(), |path| path.display().to_string())
+    }
+
+    fn prepare(&mut self) -> io::Result<Option<bool>> {
+        let live = self.settings.borrow();
+        let Some(path) = &live.events_file else {
+            // What is left goes where the rest went.
+            return Ok(None);
+        };
+        match &mut self.file {
+            Some(file) if file.path == *path => file.prepare(),
+            _ => {
+                let (file, torn) = EventsFile::open(path)?;
+                self.file = Some(file);
+                Ok(Some(torn))
+            }
+        }
+    }
+}
+
 /// A file that lines are added to.
 #[derive(Debug)]
 pub(crate) struct EventsFile {
@@ -166,6 +274,33 @@ impl EventsFile {
         demand_regular(&found)?;
         let torn = is_torn(&file, found.len())?;
         Ok((Self { path: path.to_owned(), file, identity: identity(&found) }, torn))
+    }
+
+    /// Whether it could be opened, without making it: for what is refused, nothing changes.
+    ///
+    /// # Errors
+    /// As [`EventsFile::open`].
+    pub(crate) fn check(path: &Path) -> io::Result<()> {
+        match std::fs::symlink_metadata(path) {
+            Ok(_) => Self::open(path).map(drop),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let directory = path.parent().unwrap_or(Path::new("/"));
+                let can = rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK);
+                can.map_err(|errno| with_remedy(&errno.into()))
+            }
+            Err(error) => Err(with_remedy(&error)),
+        }
+    }
+
+    /// Whoever rotates files moves this one away, or removes it: what is written from then on goes into a new one.
+    fn prepare(&mut self) -> io::Result<Option<bool>> {
+        let found = std::fs::symlink_metadata(&self.path);
+        if found.is_ok_and(|found| identity(&found) == self.identity) {
+            return Ok(None);
+        }
+        let (other, torn) = Self::open(&self.path)?;
+        *self = other;
+        Ok(Some(torn))
     }
 }
 
@@ -213,23 +348,6 @@ impl Write for EventsFile {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl Out for EventsFile {
-    fn name(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    /// Whoever rotates files moves this one away, or removes it: what is written from then on goes into a new one.
-    fn prepare(&mut self) -> io::Result<Option<bool>> {
-        let found = std::fs::symlink_metadata(&self.path);
-        if found.is_ok_and(|found| identity(&found) == self.identity) {
-            return Ok(None);
-        }
-        let (other, torn) = Self::open(&self.path)?;
-        *self = other;
-        Ok(Some(torn))
     }
 }
 

@@ -15,7 +15,6 @@ mod queue;
 mod state;
 mod stdout;
 
-pub use file::EventsFileSettings;
 pub(crate) use file::{EventsFile, EventsFileChild};
 pub(crate) use outbox::{Outbox, Progress};
 pub(crate) use queue::Waiting;

@@ -41,6 +41,22 @@ impl Outbox {
         Self(Arc::new(Shared { queue, more: Notify::new(), progress: Mutex::new(progress) }))
     }
 
+    /// One whose sink is not there yet.
+    pub(crate) fn off(when_full: WhenFull) -> Self {
+        let queue = Mutex::new(Queue::off(when_full));
+        Self(Arc::new(Shared { queue, more: Notify::new(), progress: Mutex::default() }))
+    }
+
+    /// The sink is there from now on.
+    pub(super) fn turn_on(&self) {
+        locked(&self.0.queue).turn_on();
+    }
+
+    /// The sink is not there any more. What it has not got is in gaps if it ever comes back.
+    pub(super) fn turn_off(&self) {
+        locked(&self.0.queue).turn_off();
+    }
+
     /// Adds a line; never waits. False if there is no room for it.
     pub(crate) fn push(&self, waiting: Waiting) -> bool {
         let pushed = locked(&self.0.queue).push(waiting);
@@ -53,15 +69,19 @@ impl Outbox {
         locked(&self.0.queue).when_full()
     }
 
-    /// Has something else happen when the sink cannot keep up, from now on.
+    /// Has something else happen when the sink cannot keep up, from now on. Whoever writes looks at its settings anew.
     pub(crate) fn set_when_full(&self, when_full: WhenFull) {
         locked(&self.0.queue).set_when_full(when_full);
+        self.0.more.notify_one();
     }
 
-    /// How many folded decisions were told of, if this is known, and all summaries are settled.
+    /// How many folded decisions were told of, if the sink is there, this is known, and all summaries are settled.
     pub(crate) fn summarised(&self) -> Option<u64> {
-        if locked(&self.0.queue).has_summaries() {
-            return None;
+        {
+            let queue = locked(&self.0.queue);
+            if queue.is_off() || queue.has_summaries() {
+                return None;
+            }
         }
         self.progress().as_ref().map(|progress| progress.summarised)
     }

@@ -8,7 +8,6 @@ use crate::clock::unix_ns;
 use crate::router::{Numbering, Summary, gap_record};
 use crate::spool::line;
 use aegis_kernel_abi::{Delivered, GapReason};
-use aegis_supervisor::Life;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
@@ -67,18 +66,20 @@ impl<W: Out, B: Books> Press<W, B> {
         Self { out, books, numbering, failed: Lost::new(), torn, is_refused: false }
     }
 
-    /// Prints until it is asked to end and nothing is left. True if everything was written.
-    pub(super) async fn print_all(&mut self, outbox: &Outbox, life: &Life) -> bool {
+    /// Prints until this resolves and nothing is left. True if everything was written.
+    pub(super) async fn print_all(&mut self, outbox: &Outbox, end: impl Future<Output = ()>) -> bool {
+        let mut end = std::pin::pin!(end);
+        let mut is_asked = false;
         loop {
             self.print_until_empty(outbox).await;
-            if life.is_asked() {
+            if is_asked {
                 return self.failed.is_empty() && outbox.is_empty();
             }
             // What waits for another attempt is not hurried by what comes behind it.
             let waits = self.is_refused && outbox.when_full() == WhenFull::Wait;
             tokio::select! {
                 () = outbox.more(), if !waits => {}
-                () = life.asked() => {}
+                () = &mut end => is_asked = true,
                 () = tokio::time::sleep(RETRY), if self.is_refused => {}
             }
         }
@@ -111,6 +112,10 @@ impl<W: Out, B: Books> Press<W, B> {
         let failed = std::mem::take(&mut self.failed);
         let mut items = self.in_turn(failed.into_values().map(Waiting::Gap).chain(waiting));
         if items.is_empty() {
+            // Somewhere else to write to is opened as soon as it is known.
+            if let Err(error) = self.prepare() {
+                self.judge(Some(error));
+            }
             return items;
         }
         let written = self.write(&items).await;
@@ -162,12 +167,16 @@ impl<W: Out, B: Books> Press<W, B> {
         Item { line: line(&record), told: Told::Gap(gap) }
     }
 
-    /// Writes and accounts for lines. How many were written.
-    async fn write(&mut self, items: &[Item]) -> usize {
-        let prepared = self.out.prepare();
-        if let Ok(Some(torn)) = prepared {
+    fn prepare(&mut self) -> io::Result<()> {
+        if let Some(torn) = self.out.prepare()? {
             self.torn = torn;
         }
+        Ok(())
+    }
+
+    /// Writes and accounts for lines. How many were written.
+    async fn write(&mut self, items: &[Item]) -> usize {
+        let prepared = self.prepare();
         let mut bytes = if self.torn { b"\n".to_vec() } else { Vec::new() };
         let begin = bytes.len();
         let end = |item: &Item| {
@@ -177,7 +186,7 @@ impl<W: Out, B: Books> Press<W, B> {
         };
         let ends: Vec<usize> = items.iter().map(end).collect();
         let (taken, error) = match prepared {
-            Ok(_) => write_some(&mut self.out, &bytes).await,
+            Ok(()) => write_some(&mut self.out, &bytes).await,
             Err(error) => (0, Some(error)),
         };
         if taken > 0 {

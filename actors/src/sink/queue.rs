@@ -56,6 +56,8 @@ impl Waiting {
 #[derive(Debug)]
 pub(crate) struct Queue {
     when_full: WhenFull,
+    /// The sink is not there: nothing finds room.
+    is_off: bool,
     waiting: VecDeque<Waiting>,
     /// Numbers of lines that had to go, before all that wait.
     older: Lost,
@@ -70,7 +72,12 @@ pub(crate) struct Queue {
 impl Queue {
     pub(crate) fn new(when_full: WhenFull) -> Self {
         let (older, newer) = (Lost::new(), Lost::new());
-        Self { when_full, waiting: VecDeque::new(), older, newer, summaries: 0, in_hands: 0 }
+        Self { when_full, is_off: false, waiting: VecDeque::new(), older, newer, summaries: 0, in_hands: 0 }
+    }
+
+    /// One whose sink is not there yet.
+    pub(crate) fn off(when_full: WhenFull) -> Self {
+        Self { is_off: true, ..Self::new(when_full) }
     }
 
     pub(crate) fn when_full(&self) -> WhenFull {
@@ -80,11 +87,48 @@ impl Queue {
     /// Lines for which there is no room any more go, and are told of in gaps.
     pub(crate) fn set_when_full(&mut self, when_full: WhenFull) {
         self.when_full = when_full;
+        if !self.is_off {
+            self.settle_newer();
+            self.make_room();
+        }
+    }
+
+    /// What found no room has its place before whatever comes from now on.
+    fn settle_newer(&mut self) {
+        for gap in std::mem::take(&mut self.newer).into_values() {
+            self.append(Waiting::Gap(gap));
+        }
+    }
+
+    /// The sink is there from now on, and is first told what it missed.
+    pub(crate) fn turn_on(&mut self) {
+        self.is_off = false;
+        self.in_hands = 0;
+        self.settle_newer();
         self.make_room();
+    }
+
+    /// The sink is not there any more: what waits and what comes is in gaps for whoever turns it on again.
+    pub(crate) fn turn_off(&mut self) {
+        self.is_off = true;
+        (self.summaries, self.in_hands) = (0, 0);
+        let mut lost = std::mem::take(&mut self.older);
+        self.waiting.drain(..).for_each(|waiting| lose(&mut lost, waiting.told(), GapReason::SinkOff));
+        let newer = std::mem::take(&mut self.newer);
+        newer.into_values().for_each(|gap| lose(&mut lost, Told::Gap(gap), GapReason::SinkOff));
+        self.newer = lost;
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.is_off
     }
 
     /// Adds a line at the end. False if it is left out: then its number is told of later, and a summary is made again.
     pub(crate) fn push(&mut self, waiting: Waiting) -> bool {
+        if self.is_off {
+            lose(&mut self.newer, waiting.told(), GapReason::SinkOff);
+            return false;
+        }
         if self.when_full != WhenFull::DropNewest {
             self.append(waiting);
             self.make_room();

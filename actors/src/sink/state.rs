@@ -40,6 +40,7 @@ impl CpuGap {
         let order = [
             GapReason::SinkFailed,
             GapReason::SinkFull,
+            GapReason::SinkOff,
             GapReason::Crash,
             GapReason::Malformed,
             GapReason::Dropped,

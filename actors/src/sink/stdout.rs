@@ -43,7 +43,7 @@ async fn write(
     accounts: Arc<Accounts>,
     life: Life,
 ) -> Result<(), BoxError> {
-    if press.print_all(&outbox, &life).await {
+    if press.print_all(&outbox, life.asked()).await {
         accounts.set_reading(false);
     } else {
         tracing::warn!(

@@ -11,20 +11,16 @@ use async_trait::async_trait;
 use std::sync::Arc;
 
 /// Makes an empty store.
-pub(crate) struct SpoolChild {
-    pub(crate) ways: Ways,
-    pub(crate) has_events_file: bool,
-}
+pub(crate) struct SpoolChild(pub(crate) Ways);
 
 #[async_trait(?Send)]
 impl Child for SpoolChild {
     type Actor = SpoolActor;
 
     async fn init(&self, life: &Life) -> Result<SpoolActor, BoxError> {
-        let Self { ways: Ways { loader, boot, .. }, has_events_file } = self;
+        let Self(Ways { loader, boot, .. }) = self;
         let live = boot.live();
-        let events_file = has_events_file.then_some(live.events_file_when_full);
-        let sinks = WhenFulls { stdout: live.stdout_when_full, events_file };
+        let sinks = WhenFulls { stdout: live.stdout_when_full, events_file: live.events_file_when_full };
         let boot = Arc::clone(boot);
         let made = loader.run(move |loader, _| {
             let arming_id = loader.probes().arming_id();
@@ -48,9 +44,8 @@ impl Child for SpoolChild {
         life.gauge("to_route", move || shown.waiting());
         let shown = Arc::clone(&store);
         life.gauge("to_stdout", move || shown.outbox.waiting());
-        if let Some(events_file) = store.events_file.clone() {
-            life.gauge("to_events_file", move || events_file.waiting());
-        }
+        let events_file = store.events_file.clone();
+        life.gauge("to_events_file", move || events_file.waiting());
         Ok(SpoolActor { store })
     }
 }

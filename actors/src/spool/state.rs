@@ -43,8 +43,7 @@ pub(crate) struct Received {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WhenFulls {
     pub(crate) stdout: WhenFull,
-    /// None if there is no events file.
-    pub(crate) events_file: Option<WhenFull>,
+    pub(crate) events_file: WhenFull,
 }
 
 /// Everything that is on its way.
@@ -56,8 +55,8 @@ pub(crate) struct Store {
     pub(crate) journal: Journal,
     /// Lines for standard output.
     pub(crate) outbox: Outbox,
-    /// Lines for the events file, if there is to be one.
-    pub(crate) events_file: Option<Outbox>,
+    /// Lines for the events file, while there is one.
+    pub(crate) events_file: Outbox,
     /// How far standard output had come before this.
     pub(crate) before: Progress,
     pub(crate) received: Received,
@@ -72,7 +71,7 @@ impl Store {
             numbering,
             journal,
             outbox: Outbox::new(sinks.stdout, Some(before.clone())),
-            events_file: sinks.events_file.map(|when_full| Outbox::new(when_full, None)),
+            events_file: Outbox::off(sinks.events_file),
             before,
             received: Received::default(),
             passed: Mutex::default(),
@@ -83,16 +82,14 @@ impl Store {
 
     /// Where lines go.
     pub(crate) fn outboxes(&self) -> impl Iterator<Item = &Outbox> {
-        std::iter::once(&self.outbox).chain(&self.events_file)
+        [&self.outbox, &self.events_file].into_iter()
     }
 
     /// Has the events file tell of the numbers of a CPU that were taken from the ring before this, as far as they are not
     /// told of there: nobody hands them on any more. Before anything else is handed on.
     pub(crate) fn were_taken(&self, cpu: u32, upto: u64) {
-        if let Some(events_file) = &self.events_file
-            && upto > 0
-        {
-            events_file.push(Waiting::Gap(CpuGap::new(cpu, 1, upto, GapReason::Crash)));
+        if upto > 0 {
+            self.events_file.push(Waiting::Gap(CpuGap::new(cpu, 1, upto, GapReason::Crash)));
         }
     }
 

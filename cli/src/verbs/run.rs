@@ -12,7 +12,7 @@ use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::{LoadError, LoaderSettings};
 use aegis_actors::local::{self, FirstPolicy, PolicyError};
 use aegis_actors::reload::Live;
-use aegis_actors::tree::{self, EventsFileSettings, RunError, RunSettings, WhenFull};
+use aegis_actors::tree::{self, RunError, RunSettings, WhenFull};
 use aegis_config::{EnforceSignal, Origin, Settings, Value};
 use aegis_control_api::{HolderAction, PolicySource};
 use anyhow::Result;
@@ -161,9 +161,8 @@ fn log_as(setting: &str) -> Option<Log> {
 
 /// The settings as the daemon takes them.
 fn run_settings(settings: &Settings, once: bool) -> RunSettings {
-    let Settings { daemon, policy, events, survival, sinks, .. } = settings;
+    let Settings { daemon, policy, events, survival, .. } = settings;
     let live = live(settings);
-    let when_full = live.events_file_when_full;
     RunSettings {
         loader: LoaderSettings {
             bpffs_root: daemon.bpffs_root.clone(),
@@ -175,20 +174,16 @@ fn run_settings(settings: &Settings, once: bool) -> RunSettings {
             test: TestSettings::default(),
         },
         socket: daemon.socket.clone(),
-        holders: live.holders,
-        events_per_second: live.events_per_second,
         once,
         state_directory: daemon.state_dir.clone(),
-        stdout_when_full: live.stdout_when_full,
-        events_file: sinks.file.path.clone().map(|path| EventsFileSettings { path, when_full }),
-        metrics_listen: settings.metrics.listen,
+        live,
         configuration: None,
     }
 }
 
 /// Those of them that a reload can change.
 pub(super) fn live(settings: &Settings) -> Live {
-    let Settings { policy, events, sinks, .. } = settings;
+    let Settings { policy, events, sinks, metrics, .. } = settings;
     Live {
         mode: match policy.mode {
             aegis_config::Mode::Enforce => Mode::Enforce,
@@ -201,7 +196,9 @@ pub(super) fn live(settings: &Settings) -> Live {
         },
         events_per_second: events.per_second,
         stdout_when_full: when_full(sinks.stdout.when_full),
+        events_file: sinks.file.path.clone(),
         events_file_when_full: when_full(sinks.file.when_full),
+        metrics_listen: metrics.listen,
     }
 }
 

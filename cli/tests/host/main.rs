@@ -16,6 +16,7 @@ mod nothing_armed;
 mod peer;
 mod place;
 mod refused;
+mod reload;
 mod usage;
 
 use libtest_mimic::{Arguments, Trial};
@@ -29,6 +30,7 @@ fn main() {
         refused::trials(),
         fallback::trials(),
         metrics::trials(),
+        reload::trials(),
         control::trials(),
         fuzz::trials(),
     ];

@@ -81,7 +81,7 @@ impl Host {
 
 fn daemon(journal: Journal, patience: Patience) -> Arc<Daemon> {
     let numbering = Numbering { boot_id: "boot".to_owned(), arming_id: "arming".to_owned() };
-    let when_fulls = WhenFulls { stdout: WhenFull::DropNewest, events_file: None };
+    let when_fulls = WhenFulls { stdout: WhenFull::DropNewest, events_file: WhenFull::Wait };
     let store = Store::new(journal, numbering, when_fulls, Progress::default());
     Daemon::new(Ways::default(), "/pins".to_owned(), Arc::new(store), patience)
 }

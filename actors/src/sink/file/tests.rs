@@ -1,6 +1,6 @@
 //! What may be at the path, and what becomes of a file that is moved away.
 
-use super::super::queue::Waiting;
+use super::super::queue::{Waiting, WhenFull};
 use super::super::state::{Item, Told};
 use super::*;
 use crate::router::{Numbering, Summary};
@@ -98,25 +98,32 @@ const ARMING: &str = "0123456789abcdef";
 /// What a daemon has of the file, without its thread.
 struct Daemon {
     store: Store,
-    press: Press<EventsFile, FileBooks>,
+    press: Press<Followed, FileBooks>,
+    settings: watch::Sender<Live>,
+}
+
+fn named(path: &Path) -> Live {
+    Live { events_file: Some(path.to_owned()), ..Live::default() }
 }
 
 impl Daemon {
     /// One that begins where the kernel has given out so many numbers, all of which were taken from the ring.
     fn begin(path: &Path, state: &Path, taken: u64) -> Self {
-        let sinks = WhenFulls { stdout: WhenFull::DropNewest, events_file: Some(WhenFull::Wait) };
+        let sinks = WhenFulls { stdout: WhenFull::DropNewest, events_file: WhenFull::Wait };
         let store = Store::new(Journal::default(), Numbering::default(), sinks, Progress::default());
         store.were_taken(0, taken);
-        let (out, torn) = EventsFile::open(path).unwrap();
+        let settings = watch::Sender::new(named(path));
+        let out = Followed { settings: settings.subscribe(), file: None };
         let (cursor, kept) = open_cursor(state, ARMING, 1);
-        let outbox = store.events_file.clone().unwrap();
+        let outbox = store.events_file.clone();
+        outbox.turn_on();
         outbox.progress().replace(kept);
-        let press = Press::new(out, FileBooks { cursor, outbox }, Numbering::default(), torn);
-        Self { store, press }
+        let press = Press::new(out, FileBooks { cursor, outbox }, Numbering::default(), false);
+        Self { store, press, settings }
     }
 
-    fn outbox(&self) -> &Outbox {
-        self.store.events_file.as_ref().unwrap()
+    fn events_file(&self) -> &Outbox {
+        &self.store.events_file
     }
 
     fn push(&self, told: Told) {
@@ -127,11 +134,11 @@ impl Daemon {
             Told::Summary(Summary { first, last, .. }) => format!("{{\"first\":{first},\"last\":{last}}}"),
             _ => unreachable!(),
         };
-        self.outbox().push(Waiting::Line(Item { line: line.into(), told }));
+        self.events_file().push(Waiting::Line(Item { line: line.into(), told }));
     }
 
     fn print(&mut self) {
-        let outbox = self.outbox().clone();
+        let outbox = self.events_file().clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(self.press.print_until_empty(&outbox));
     }
@@ -148,6 +155,64 @@ fn told(paths: &[PathBuf]) -> [BTreeSet<u64>; 2] {
         }
     }
     told
+}
+
+#[test]
+fn the_file_is_another_one_or_none_from_one_line_to_the_next() {
+    let (directory, path) = place();
+    let (other, state) = (directory.path().join("other"), directory.path().join("state"));
+    let mut daemon = Daemon::begin(&path, &state, 0);
+    let event = |sequence| Told::Event { cpu: 0, sequence };
+    daemon.push(event(1));
+    daemon.print();
+    // Another one, which ends in the middle of a line.
+    fs::write(&other, "{\"ty").unwrap();
+    daemon.settings.send_replace(named(&other));
+    daemon.push(event(2));
+    daemon.print();
+    // Not to be opened: lines wait for it.
+    daemon.settings.send_replace(named(directory.path()));
+    daemon.push(event(3));
+    daemon.print();
+    assert_eq!(daemon.events_file().waiting(), 1);
+    daemon.settings.send_replace(named(&other));
+    daemon.print();
+    // None: what still waits goes where the rest went; then it is off, and told later what it missed.
+    daemon.settings.send_replace(Live::default());
+    daemon.push(event(4));
+    daemon.print();
+    daemon.push(event(5));
+    daemon.events_file().turn_off();
+    daemon.push(event(6));
+    assert_eq!((daemon.events_file().waiting(), daemon.events_file().summarised()), (0, None));
+    daemon.settings.send_replace(named(&path));
+    daemon.events_file().turn_on();
+    daemon.push(event(7));
+    daemon.print();
+    let lines =
+        |path: &Path| fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>();
+    let line = |number| format!("{{\"cpu\":0,\"first\":{number},\"last\":{number}}}");
+    assert_eq!(lines(&other), ["{\"ty".to_owned(), line(2), line(3), line(4)]);
+    let there = lines(&path);
+    assert_eq!((there.len(), &there[0], &there[2]), (3, &line(1), &line(7)));
+    let gap: Value = serde_json::from_str(&there[1]).unwrap();
+    assert_eq!((&gap["reason"], &gap["first"], &gap["last"]), (&"sink_off".into(), &5.into(), &6.into()));
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_known_before() {
+    let (directory, path) = place();
+    EventsFile::check(&path).unwrap();
+    assert!(!path.exists(), "looking makes none");
+    fs::write(&path, "").unwrap();
+    EventsFile::check(&path).unwrap();
+    let refused = |path: &Path, why: &str| {
+        let error = EventsFile::check(path).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    };
+    refused(directory.path(), "it is a directory: name a regular file");
+    refused(&directory.path().join("none/events"), "make its directory first");
+    refused(&path.join("events"), "name a file in a directory");
 }
 
 proptest! {
@@ -173,7 +238,7 @@ proptest! {
             daemon.print();
             let kept = fs::read(&cursor).unwrap();
             hand_on(&daemon, more);
-            if let Some(before) = daemon.outbox().summarised() && more > 0 {
+            if let Some(before) = daemon.events_file().summarised() && more > 0 {
                 folded = (before + more).max(folded);
                 let summary = Summary { storm: None, first: before + 1, last: folded, from_ns: 0, to_ns: 0 };
                 daemon.push(Told::Summary(summary));
@@ -192,7 +257,7 @@ proptest! {
         }
         let mut daemon = Daemon::begin(&path, &state, taken);
         daemon.print();
-        let before = daemon.outbox().summarised().unwrap();
+        let before = daemon.events_file().summarised().unwrap();
         if before < folded {
             let summary = Summary { storm: None, first: before + 1, last: folded, from_ns: 0, to_ns: 0 };
             daemon.push(Told::Summary(summary));
@@ -200,7 +265,7 @@ proptest! {
         }
         let expected = [(1..=taken).collect::<BTreeSet<_>>(), (1..=folded).collect()];
         prop_assert_eq!(told(&[old, path]), expected);
-        let progress = daemon.outbox().progress().clone().unwrap();
+        let progress = daemon.events_file().progress().clone().unwrap();
         prop_assert_eq!((progress.delivered[0].upto, progress.summarised), (taken, folded));
     }
 }

@@ -182,7 +182,7 @@ fn a_gap_that_finds_no_room_keeps_its_reason_in_the_account() {
     lose(&mut lost, Told::Late { cpu: 0 }, GapReason::SinkFull);
     let gap = lost[&0];
     assert_eq!((gap.first, gap.last, gap.reason()), (5, 9, GapReason::SinkFull));
-    assert_eq!(gap.parts, [4, 0, 1, 0, 0]);
+    assert_eq!(gap.parts, [4, 0, 1, 0, 0, 0]);
 }
 
 #[test]
@@ -227,10 +227,11 @@ fn what_somebody_had_in_his_hands_is_a_gap() {
 /// What an earlier daemon had taken is told of as far as it is not known to have been told.
 #[test]
 fn what_was_taken_before_is_told_of_in_the_file() {
-    let sinks = WhenFulls { stdout: WhenFull::DropNewest, events_file: Some(WhenFull::Wait) };
+    let sinks = WhenFulls { stdout: WhenFull::DropNewest, events_file: WhenFull::Wait };
     let store = Store::new(Journal::default(), Numbering::default(), sinks, Progress::default());
     [(0, 9), (1, 4), (2, 0)].into_iter().for_each(|(cpu, upto)| store.were_taken(cpu, upto));
-    let outbox = store.events_file.as_ref().unwrap();
+    let outbox = &store.events_file;
+    outbox.turn_on();
     let mut press = press(Vec::new());
     press.books.delivered.insert(0, Delivered { upto: 7, events: 7, ..Delivered::default() });
     press.books.delivered.insert(1, Delivered { upto: 4, events: 4, ..Delivered::default() });

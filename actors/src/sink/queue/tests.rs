@@ -49,6 +49,41 @@ fn the_oldest_that_had_to_go_comes_before_what_stays() {
 }
 
 #[test]
+fn a_sink_that_was_not_there_is_first_told_what_it_missed() {
+    for when_full in [WhenFull::Wait, WhenFull::DropOldest, WhenFull::DropNewest] {
+        let mut queue = Queue::off(when_full);
+        let gap = |first, last, reason| Waiting::Gap(CpuGap::new(0, first, last, reason));
+        assert!(!queue.push(gap(1, 2, GapReason::Crash)) && !queue.push(event(3)) && !queue.push(summary()));
+        assert_eq!((queue.len(), queue.has_summaries()), (0, false));
+        queue.turn_on();
+        assert!(queue.push(event(4)) && queue.push(summary()));
+        assert_eq!(numbers(&queue.take(2)), [-1, -2, -3, 4]);
+        // It is turned off with lines that wait, and with one that has to wait for another attempt.
+        queue.put_back(vec![Item { line: "".into(), told: Told::Event { cpu: 0, sequence: 4 } }]);
+        assert!(queue.push(event(5)) && queue.push(event(6)));
+        queue.turn_off();
+        assert!(!queue.push(event(7)));
+        assert_eq!((queue.len(), queue.has_summaries()), (0, false));
+        queue.turn_on();
+        let taken = queue.take(usize::MAX);
+        assert_eq!(numbers(&taken), [-4, -5, -6, -7]);
+        let [Waiting::Gap(gap)] = &taken[..] else { panic!("{taken:?}") };
+        assert_eq!(gap.reason(), GapReason::SinkOff);
+    }
+}
+
+#[test]
+fn what_found_no_room_keeps_its_place_when_lines_may_wait_from_now_on() {
+    let mut queue = Queue::new(WhenFull::DropNewest);
+    let room = WAITING as u64;
+    (1..=room + 1).for_each(|sequence| assert_eq!(queue.push(event(sequence)), sequence <= room));
+    queue.set_when_full(WhenFull::Wait);
+    queue.push(event(room + 2));
+    let taken = numbers(&queue.take(usize::MAX));
+    assert_eq!(taken[taken.len() - 3..], [4_096, -4_097, 4_098]);
+}
+
+#[test]
 fn what_is_put_back_is_first_again() {
     let mut queue = Queue::new(WhenFull::Wait);
     let room = WhenFull::Wait.room() as u64;
