@@ -1,14 +1,19 @@
 //! The entries of one file of format 1, as sets that can be edited.
 
 use crate::diagnostic::{Fault, Place, Report};
-use crate::plan::{CgroupRef, Object};
+use crate::plan::{Action, Anchors, CgroupRef, Object, Operations, Plan, Rule};
 use crate::{Source, check};
+use aegis_kernel_abi::Mode;
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-/// Something that format 1 denies. Its text is what stands on its line.
+/// A file that format 1 denies. Its text is what stands on its line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DenyEntry(Object);
+
+/// Addresses that format 1 denies. Its text is what stands on its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NetEntry(check::NetEntry);
 
 /// A cgroup that format 1 exempts. Its text is what stands on its line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +24,8 @@ pub struct AllowEntry(CgroupRef);
 pub struct Entries {
     /// Paths and inodes.
     pub deny: BTreeSet<DenyEntry>,
+    /// Addresses and ports.
+    pub net: BTreeSet<NetEntry>,
     /// Cgroups.
     pub allow: BTreeSet<AllowEntry>,
 }
@@ -43,6 +50,9 @@ impl AllowEntry {
     }
 }
 
+/// The sections in the order in which they are written.
+const SECTIONS: [&str; 6] = ["deny_path", "deny_inode", "deny_ip", "deny_cidr", "deny_port", "allow_cgroup"];
+
 fn report(fault: Fault, text: &str) -> Report {
     Report::new(&[Source { name: "(entry)", text }], vec![fault.at(Place::new(0, 0..text.len()))])
 }
@@ -58,28 +68,108 @@ impl Entries {
             return Err(Report::new(&[source], vec![fault.at(Place::new(0, 0..0))]));
         }
         let plan = crate::compile(&[source])?.plan;
-        let deny = plan.rules().iter().flat_map(crate::Rule::objects).cloned().map(DenyEntry).collect();
-        Ok(Self { deny, allow: plan.exempt().iter().cloned().map(AllowEntry).collect() })
+        let (mut deny, mut net) = (BTreeSet::new(), BTreeSet::new());
+        for rule in plan.rules() {
+            for object in rule.objects() {
+                match object {
+                    Object::Net(addresses) => {
+                        let entry = check::NetEntry { net: *addresses, operations: rule.declared() };
+                        net.insert(NetEntry(entry));
+                    }
+                    file => {
+                        deny.insert(DenyEntry(file.clone()));
+                    }
+                }
+            }
+        }
+        Ok(Self { deny, net, allow: plan.exempt().iter().cloned().map(AllowEntry).collect() })
+    }
+
+    /// The entries that mean what a plan does, if there are such: names, serials and ids are left out.
+    ///
+    /// # Errors
+    /// What no entry can say, each with its rule.
+    pub fn of(plan: &Plan) -> Result<Self, Vec<String>> {
+        let (mut entries, mut wrong) = (Self::default(), Vec::new());
+        if plan.mode() != Mode::Enforce {
+            wrong.push("the policy observes".to_owned());
+        }
+        if plan.expires().is_some() {
+            wrong.push("the policy expires".to_owned());
+        }
+        for rule in plan.rules() {
+            if let Err(why) = entries.take(rule) {
+                wrong.push(format!("rule `{}`: {why}", rule.id()));
+            }
+        }
+        entries.allow = plan.exempt().iter().cloned().map(AllowEntry).collect();
+        if wrong.is_empty() { Ok(entries) } else { Err(wrong) }
+    }
+
+    fn take(&mut self, rule: &Rule) -> Result<(), String> {
+        let plain = [
+            (rule.tenant().is_none() && rule.action() == Action::Deny, "it is a tenant's"),
+            (rule.when().is_empty() && rule.unless().is_empty(), "it has conditions"),
+            (rule.mode() == Mode::Enforce, "it observes"),
+            (rule.signal().is_none(), "it has a signal of its own"),
+            (rule.anchors() == Anchors::default(), "it follows its paths"),
+            (!rule.lockdown(), "it is for lockdown"),
+        ];
+        if let Some((_, why)) = plain.into_iter().find(|(holds, _)| !holds) {
+            return Err(why.to_owned());
+        }
+        let on_files = Operations::READ | Operations::WRITE | Operations::EXEC;
+        for object in rule.objects() {
+            match object {
+                Object::Path(_) | Object::Inode { inode_generation: None, .. }
+                    if rule.operations() == on_files.widened() =>
+                {
+                    let entry = DenyEntry(object.clone());
+                    if check::deny_entry(&entry.to_string()).ok().as_ref() != Some(object) {
+                        return Err(format!("`{object}` does not fit on a line"));
+                    }
+                    self.deny.insert(entry);
+                }
+                Object::Net(net) => {
+                    let entry = check::NetEntry { net: *net, operations: rule.declared() };
+                    if !entry.can_be_said() {
+                        return Err(format!("`{net}` cannot be written with these operations"));
+                    }
+                    self.net.insert(NetEntry(entry));
+                }
+                other => return Err(format!("`{}` cannot be written with these operations", other.key())),
+            }
+        }
+        Ok(())
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.deny.is_empty() && self.allow.is_empty()
+        self.deny.is_empty() && self.net.is_empty() && self.allow.is_empty()
     }
 
     /// One canonical text in format 1 with these entries. Reading it gives equal ones.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let (paths, inodes): (Vec<_>, Vec<_>) =
-            self.deny.iter().partition(|entry| matches!(entry.0, Object::Path(_)));
-        let lines = |entries: Vec<&DenyEntry>| entries.iter().map(ToString::to_string).collect();
-        let sections: [(&str, Vec<String>); 3] = [
-            ("deny_path", lines(paths)),
-            ("deny_inode", lines(inodes)),
-            ("allow_cgroup", self.allow.iter().map(ToString::to_string).collect()),
-        ];
-        let mut text = "version=1\n".to_owned();
+        let mut sections: Vec<(&str, Vec<String>)> =
+            SECTIONS.iter().map(|name| (*name, Vec::new())).collect();
+        let mut add = |section: &str, line: String| {
+            let found = sections.iter_mut().find(|(name, _)| *name == section);
+            found.into_iter().for_each(|(_, lines)| lines.push(line.clone()));
+        };
+        for entry in &self.deny {
+            let section = if matches!(entry.0, Object::Path(_)) { "deny_path" } else { "deny_inode" };
+            add(section, entry.to_string());
+        }
+        for entry in &self.net {
+            let (section, line) = entry.0.line();
+            add(section, line);
+        }
+        self.allow.iter().for_each(|entry| add("allow_cgroup", entry.to_string()));
+        // Both versions have the same sections; whoever reads the first one alone may not know those for the network.
+        let version = if self.net.is_empty() { 1 } else { 2 };
+        let mut text = format!("version={version}\n");
         for (name, lines) in sections.into_iter().filter(|(_, lines)| !lines.is_empty()) {
             // Writing to a string cannot fail.
             let _ = write!(text, "\n[{name}]\n{}\n", lines.join("\n"));
@@ -91,11 +181,17 @@ impl Entries {
 impl fmt::Display for DenyEntry {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Object::Path(path) => out.write_str(path),
             Object::Inode { major, minor, ino, .. } => {
                 write!(out, "{}:{ino}", check::device(*major, *minor))
             }
+            path => path.fmt(out),
         }
+    }
+}
+
+impl fmt::Display for NetEntry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.line().1)
     }
 }
 

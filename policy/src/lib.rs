@@ -15,12 +15,21 @@
 mod check;
 mod diagnostic;
 mod entries;
+mod migrate;
+mod moment;
 mod plan;
+mod schema;
 mod syntax;
 
 pub use diagnostic::{Code, Diagnostic, Level, Located, Place, Point, Related, RelatedPlace, Report};
-pub use entries::{AllowEntry, DenyEntry, Entries};
-pub use plan::{Anchors, CgroupRef, Name, NameError, Object, Plan, Rule, Severity};
+pub use entries::{AllowEntry, DenyEntry, Entries, NetEntry};
+pub use migrate::{Migrated, migrate};
+pub use plan::{
+    Action, Anchors, CgroupRef, Diff, Escalation, Fact, Ids, Name, NameError, Namespace, Net, NetRow,
+    Network, Object, Operations, Plan, Ports, Prefixes, Protocol, Rule, Severity, Signal, Sizes, Subject,
+    Tenant, Verity,
+};
+pub use schema::schema;
 
 /// A policy file, already read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -91,7 +91,7 @@ const ROWS: &[(&&str, Row)] = &rows! {
         => ["10:15 W0003"]
     HEAD "no operation" "[[rule]]\nid = \"a\"\non = []\npath = \"/a\"\n" => ["5:6 E0104"]
     HEAD "misspelt operations" "[[rule]]\nid = \"a\"\non = [\"raed\", \"mmap\", \"connect\", \"write\", \"write\"]\npath = \"/a\"\n"
-        => ["5:7 E0303", "5:15 E0303", "5:23 E0303", "5:43 W0001"]
+        => ["5:7 E0303", "5:15 E0303", "5:23 E0307", "5:43 W0001"]
     HEAD "several at once" "mode = \"on\"\n[[rule]]\nid = \"ü\"\non = 4\nspath = \"/a\"\n[exempt]\ncgroups = \"/a\"\n"
         => ["3:8 E0204", "5:6 E0202", "6:6 E0103", "7:1 E0101", "9:1 E0101"]
     EXEMPT "no cgroup" "" => ["3:1 E0102"]
@@ -105,9 +105,12 @@ const ROWS: &[(&&str, Row)] = &rows! {
     RULE "anchors without paths" "inode = \"8:1:131\"\nanchors = \"follow\"\n" => ["7:11 W0004"]
     HEAD "making an inode" "[[rule]]\nid = \"a\"\non = [\"create\", \"mkdir\"]\npath = \"/a\"\ninode = [\"8:1:131\", \"8:1:132\"]\n"
         => ["7:10 E0307"]
-    LINES "sections for the network" "[deny_ip]\n10.0.0.1\n[deny_path]\n/a\n[deny_port]\n80\n[deny_cidr]\n"
-        => ["2:1 E0601", "6:1 E0601", "8:1 E0601"]
-    NONE "sections for the network in version 2" "# two\n\n version = 2 \r\n[deny_ip]\n::1\n" => ["4:1 E0601"]
+    NONE "sections for the network in version 2" "# two\n\n version = 2 \r\n[deny_ip]\n::1\n10.0.0.0/8\nhost\n::1\n::ffff:1.2.3.4\n1.2.3.4\n"
+        => ["6:1 E0602", "7:1 E0602", "8:1 W0001", "10:1 W0001"]
+    LINES "wrong prefixes" "[deny_cidr]\n10.0.0.1\n10.0.0.0/33\n10.0.0.0/\n10.1.0.0/8\n10.0.0.0/8\n::/129\n"
+        => ["3:1 E0602", "4:1 E0408", "5:1 E0602", "7:1 W0001", "8:1 E0408"]
+    LINES "wrong ports" "[deny_port]\n0\n65536\n22:tpc\n22:tcp:egres\n22:tcp:bind:now\nssh\n22\n22:any:both\n53:udp:egress\n53:udp:connect\n"
+        => ["3:1 E0604", "4:1 E0604", "5:1 E0605", "6:1 E0606", "7:1 E0602", "8:1 E0604", "10:1 W0001", "12:1 W0001"]
     NONE "lines without a version" "# forgotten\n[deny_path]\n/a\n" => ["1:1 E0102"]
     LINES "versions" "version=1\nversion=3\nname=p\n/a\n[deny_path]\n/a\n"
         => ["2:1 E0003", "3:1 E0201", "4:1 E0101", "5:1 E0003"]
@@ -121,13 +124,63 @@ const ROWS: &[(&&str, Row)] = &rows! {
         => ["3:1 E0501", "4:1 E0502", "5:1 E0501", "6:1 E0502", "7:1 E0403"]
     LINES "entries twice" "[deny_path]\n/a\n/a\n[deny_inode]\n1:2\n[deny_path]\n /a\n[deny_inode]\n01:2\n[allow_cgroup]\n/c\n/sys/fs/cgroup/c\n"
         => ["4:1 W0001", "8:2 W0001", "10:1 W0001", "13:1 W0001"]
+    HEAD "expiry that is no moment" "expires = 2030-12-31\n" => ["3:11 E0206"]
+    HEAD "expiry without an offset" "expires = 2030-12-31T00:00:00\n" => ["3:11 E0206"]
+    HEAD "expiry before 1970" "expires = 1969-12-31T23:59:59Z\n" => ["3:11 E0206"]
+    HEAD "expiry in quotes" "expires = \"2030-12-31T00:00:00Z\"\n" => ["3:11 E0103"]
+    HEAD "connecting to a path" "[[rule]]\nid = \"a\"\non = \"connect\"\npath = [\"/a\", \"/b\"]\n" => ["5:6 E0307", "6:9 E0307"]
+    HEAD "reading an address" "[[rule]]\nid = \"a\"\non = [\"read\", \"connect\"]\nnet = \"10.0.0.1\"\n" => ["5:7 E0307"]
+    HEAD "reading a content" "[[rule]]\nid = \"a\"\non = \"read\"\nsha256 = \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"\n"
+        => ["5:6 E0307", "6:10 E0307"]
+    HEAD "bpf of a path" "[[rule]]\nid = \"a\"\non = \"bpf\"\npath = \"/a\"\n" => ["5:6 E0307", "6:8 E0307"]
+    RULE "any is not true" "any = false\n" => ["6:7 E0103"]
+    RULE "any and a path" "path = \"/a\"\nany = true\nmode = \"observe\"\n" => ["6:8 W0009"]
+    RULE "subtree of everything" "subtree = \"/\"\n" => ["6:11 E0402"]
+    RULE "below a subtree" "path = [\"/srv/a\", \"/srv\", \"/srvs\"]\nsubtree = [\"/srv\", \"/srv/b\"]\n"
+        => ["6:9 W0009", "6:19 W0009", "7:20 W0009"]
+    RULE "digests" "sha256 = [\"abc\", \"z3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"]\nfsverity = [\"md5:00\", \"sha512:00\"]\n"
+        => ["6:11 E0411", "6:18 E0411", "7:13 E0411", "7:23 E0411"]
+    HEAD "wrong addresses" "[[rule]]\nid = \"a\"\non = \"connect\"\nnet = [\"10.0.0\", \"10.0.0.0/33\", \"10.1.2.3/8\", \"[::1:80\", \"[::1]80\", \"example.org\", \"\", \"10.0.0.0/8:x\", \"::1:80/tcp\"]\n"
+        => ["6:8 E0602", "6:18 E0408", "6:33 E0603", "6:47 E0602", "6:58 E0602", "6:69 E0602", "6:84 E0602", "6:88 E0604"]
+    HEAD "wrong ports and protocols" "[[rule]]\nid = \"a\"\non = \"bind\"\nnet = [\"*:0\", \"*:65536\", \"*:90-80\", \"*:80/tpc\", \"*:80/sctp\"]\n"
+        => ["6:8 E0604", "6:15 E0604", "6:26 E0604", "6:37 E0605", "6:49 E0605"]
+    HEAD "networks in each other" "[[rule]]\nid = \"a\"\non = \"connect\"\nnet = [\"10.1.0.0/16:80\", \"10.0.0.0/8\", \"10.2.0.0/16\", \"10.0.0.1:80\", \"*:80\"]\n"
+        => ["6:8 W0009", "6:40 W0009", "6:55 W0009"]
+    HEAD "unix sockets" "[[rule]]\nid = \"a\"\non = \"connect\"\nunix = [\"run/a.sock\", \"@\", \"/run/*.sock\"]\n"
+        => ["6:9 E0401", "6:23 E0412", "6:28 W0002"]
+    RULE "conditions that say nothing" "path = \"/a\"\nwhen = {}\nunless = []\n" => ["7:8 E0313", "8:10 E0104"]
+    RULE "conditions with mistakes" "path = \"/a\"\nwhen = { exe = \"nginx\", uid = [-1, \"9-5\", \"root\", 4294967295], gids = 4, pid_ns = [\"hots\", 0], cgroup = \"/\" }\n"
+        => ["7:16 E0401", "7:32 E0503", "7:36 E0503", "7:43 E0503", "7:51 E0503", "7:64 E0101", "7:84 E0504", "7:92 E0504", "7:105 E0502"]
+    RULE "condition of another kind" "path = \"/a\"\nwhen = [\"/a\"]\nunless = \"root\"\n" => ["7:9 E0103", "8:10 E0103"]
+    RULE "exceptions of everybody" "path = \"/a\"\n[rule.when]\ncgroup = \"/web.slice/a\"\nuid = 33\n[[rule.unless]]\nuid = 0\n[[rule.unless]]\ncgroup = \"/web.slice\"\n"
+        => ["12:1 W0007"]
+    RULE "exceptions that anybody can use" "path = \"/a\"\nunless = { exe = \"/tmp/backup\" }\n" => ["7:10 W0008"]
+    RULE "follows what anybody can move" "path = \"/var/tmp/spool/a\"\nanchors = \"follow\"\n" => ["6:8 W0008"]
+    RULE "signals" "path = \"/a\"\nsignal = \"sigterm\"\nescalate = { after = 0 }\n" => ["7:10 E0310", "8:12 E0102", "8:22 E0311"]
+    RULE "escalation without a signal" "path = \"/a\"\nsignal = \"kill\"\nescalate = { after = 5, within_seconds = 30 }\n" => ["8:12 E0311"]
+    RULE "techniques" "path = \"/a\"\nmitre = [\"T1003\", \"TA0006\", \"T1003.8\", \"T1003\"]\n" => ["7:19 E0312", "7:29 E0312", "7:40 W0001"]
+    RULE "allowing without a tenant" "path = \"/a\"\naction = \"allow\"\n" => ["7:10 E0309"]
+    RULE "action without meaning" "path = \"/a\"\naction = \"denny\"\n" => ["7:10 E0308"]
+    RULE "lockdown is a word" "path = \"/a\"\nlockdown = \"yes\"\n" => ["7:12 E0103"]
+    RULE "tenant that is not there" "path = \"/a\"\ntenant = \"web\"\n[tenant.wed]\ncgroup = \"/web.slice\"\n" => ["7:10 E0703"]
+    RULE "tenant that is nowhere" "path = \"/a\"\ntenant = \"web\"\n" => ["7:10 E0703"]
+    HEAD "tenants with mistakes" "[tenant]\nc = 4\n[tenant.web]\nmax_rules = -1\n[tenant.\"a b\"]\nuser_ns = \"host\"\nexe = \"/a\"\n"
+        => ["4:1 E0103", "5:9 E0701", "6:13 E0408", "7:9 E0202", "9:1 E0101"]
+    RULE "tenant beyond its limits" "path = [\"/a\", \"/b\"]\ntenant = \"web\"\n[[rule]]\nid = \"b\"\non = \"read\"\npath = \"/c\"\ntenant = \"web\"\n[tenant.web]\ncgroup = \"/w\"\nmax_rules = 1\nmax_objects = 2\n"
+        => ["9:6 E0704", "9:6 E0704"]
+    RULE "allowing what nothing denies" "path = \"/a\"\ntenant = \"web\"\naction = \"allow\"\n[[rule]]\nid = \"b\"\non = \"exec\"\nany = true\ntenant = \"web\"\n[tenant.web]\ncgroup = \"/w\"\n"
+        => ["4:6 W0010"]
+    HEAD "what survives" "[[rule]]\nid = \"a\"\non = \"exec\"\npath = [\"/lib64/ld-linux-x86-64.so.2\", \"/usr/bin/aegisbpf\"]\n"
+        => ["6:9 W0005", "6:40 W0005"]
+    HEAD "a host that cannot start anything" "[[rule]]\nid = \"a\"\non = \"exec\"\nsubtree = \"/usr\"\n[[rule]]\nid = \"b\"\non = \"map-exec\"\nany = true\n"
+        => ["6:11 W0006", "10:7 W0006"]
     EXEMPT "cgroup twice in two forms" "cgroup = [\"/a\", \"/sys/fs/cgroup/a\"]\n" => ["4:17 W0001"]
 };
 
-/// All diagnostics of these sources, whether or not they are accepted.
+/// All diagnostics of these sources, whether or not they are accepted, but for notes.
 fn report(sources: &[Source<'_>]) -> Report {
     match compile(sources) {
-        Ok(compiled) => compiled.warnings,
+        Ok(compiled) => compiled.warnings.without_notes(),
         Err(report) => report,
     }
 }
@@ -211,7 +264,9 @@ fn files_are_compared() {
     let (mut all, mut wrong) = (String::new(), Vec::new());
     let lines = "version=1\n[deny_path]\n/a\n[allow_cgroup]\n/c\n";
     let clash = "version = 3\nname = \"p\"\n[[rule]]\nid = \"deny_path-a\"\non = \"read\"\npath = \"/a\"\n";
-    let rows: [(&str, Vec<Source<'_>>, &[&str]); 8] = [
+    let tenant = "version = 3\nname = \"p\"\n[tenant.web]\ncgroup = \"/w\"\n";
+    let rows: [(&str, Vec<Source<'_>>, &[&str]); 9] = [
+        ("a tenant in two files", vec![source("1", tenant), source("2", tenant)], &["3:9 E0702"]),
         ("equal entries in two files", vec![source("1", lines), source("2", lines)], &["3:1 W0001"]),
         ("both formats", vec![source("1", lines), source("2", one)], &[]),
         ("format 3 has to give the name", vec![source("1", lines), source("2", nameless)], &["1:1 E0102"]),
@@ -240,12 +295,37 @@ fn files_are_compared() {
 fn every_code_has_a_row() {
     let from_rows = ROWS.iter().flat_map(|(_, row)| row.expected).filter_map(|found| found.split(' ').nth(1));
     // These need several files, no file, or long texts.
-    let elsewhere = ["E0001", "E0205", "E0404", "E0410"];
+    let elsewhere = ["E0001", "E0205", "E0404", "E0410", "E0702", "N0001"];
     let tested: BTreeSet<&str> = from_rows.chain(elsewhere).collect();
     let known: BTreeSet<&str> = Code::ALL.iter().map(|code| code.id()).collect();
     assert_eq!(known.len(), Code::ALL.len(), "a number is used twice");
     assert_eq!(tested, known);
     assert!(Code::ALL.iter().all(|code| code.explanation().ends_with('.')));
+}
+
+#[test]
+fn what_is_left_open_is_a_note() {
+    let notes = |text: &str| {
+        let warnings = compile(&[Source { name: "p.toml", text }]).unwrap().warnings;
+        (warnings.notes(), warnings.clone().without_notes().is_empty(), warnings.to_string())
+    };
+    let text = format!("{RULE}path = \"/etc/shadow\"\n");
+    let (count, is_clean, shown) = notes(&text);
+    assert_eq!((count, is_clean), (1, true));
+    insta::assert_snapshot!("note", shown);
+    let disks = "[[rule]]\nid = \"disks\"\non = [\"read\", \"write\"]\npath = \"/dev/sda\"\n";
+    assert_eq!(notes(&format!("{text}{disks}")).0, 0);
+}
+
+#[test]
+fn sarif_has_places_and_rules() {
+    let text = format!("{RULE}path = \"/a\"\n[[rule]]\nid = \"a\"\non = \"read\"\npath = \"/é*\"\n");
+    let report = report(&[Source { name: "a b/é.toml", text: &text }]);
+    let mut sarif = report.to_sarif("1.2.3");
+    // The rules are those of the table of codes.
+    let rules = sarif["runs"][0]["tool"]["driver"]["rules"].take();
+    assert_eq!(rules.as_array().unwrap().len(), Code::ALL.len());
+    insta::assert_snapshot!("sarif", serde_json::to_string_pretty(&sarif).unwrap());
 }
 
 #[test]

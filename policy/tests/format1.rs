@@ -1,8 +1,10 @@
 //! Format 1: what its entries mean, said once more in format 3, and editing it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may")]
 
-use aegis_kernel_abi::{Mode, Operations};
-use aegis_policy::{AllowEntry, Anchors, Code, DenyEntry, Entries, Object, Plan, Report, Source, compile};
+use aegis_kernel_abi::Mode;
+use aegis_policy::{
+    AllowEntry, Anchors, Code, DenyEntry, Entries, Object, Operations, Plan, Report, Source, compile,
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -45,7 +47,7 @@ fn entries_mean_what_they_say() {
     let exempt: Vec<String> = plan.exempt().iter().map(ToString::to_string).collect();
     assert_eq!(exempt, ["/system.slice", "/system.slice/backup.service", "cgid:9"]);
     for rule in plan.rules() {
-        let all = ["read", "write", "exec", "map-exec", "truncate"];
+        let all = ["read", "write", "append", "truncate", "exec", "map-exec"];
         assert_eq!(rule.operations().words().collect::<Vec<_>>(), all);
         assert_eq!((rule.mode(), rule.anchors()), (Mode::Enforce, Anchors::Hold));
     }

@@ -1,8 +1,10 @@
 //! What good policies mean, and that the same meaning has the same digest.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may")]
 
-use aegis_kernel_abi::{Mode, Operations};
-use aegis_policy::{Anchors, CgroupRef, Object, Plan, Severity, Source, compile};
+use aegis_kernel_abi::Mode;
+use aegis_policy::{
+    Action, Anchors, CgroupRef, Escalation, Object, Operations, Plan, Severity, Signal, Source, compile,
+};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,7 @@ const EVERYTHING: &str = r#"
 version = 3
 name = "protect-payroll"
 serial = 0x10
+expires = 2030-12-31T01:30:00+01:30
 
 [[rule]]
 id = "start"
@@ -19,6 +22,49 @@ path = '/opt/tool "x"'
 mode = "observe"
 severity = "critical"
 reason = "see the handbook"
+signal = "term"
+escalate = { after = 5, within_seconds = 30 }
+mitre = ["T1059.004", "T1003"]
+
+[rule.when]
+cgroup = "/web.slice"
+uid = [33, "1000-1999"]
+
+[[rule.unless]]
+exe = "/usr/bin/apt"
+[[rule.unless]]
+ancestor = ["/usr/sbin/cron"]
+user_ns = "host"
+pid_ns = [4026531836, "host"]
+
+[tenant.shop]
+cgroup = "/shop.slice"
+mnt_ns = 4026531841
+max_rules = 20
+max_objects = 400
+
+[[rule]]
+id = "shop"
+tenant = "shop"
+on = ["connect", "exec"]
+subtree = "/opt"
+net = ["10.0.0.0/8:443/tcp", "[2001:db8::/32]:80-90", "*:53"]
+unix = ["/run/docker.sock", "@bus"]
+sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+fsverity = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+[[rule]]
+id = "shop-tools"
+tenant = "shop"
+action = "allow"
+on = "exec"
+path = "/opt/till"
+
+[[rule]]
+id = "last-resort"
+on = "mount"
+any = true
+lockdown = true
 
 [[rule]]
 id = "keys"
@@ -52,10 +98,14 @@ fn every_field_arrives() {
     );
     let inode = |inode_generation| Object::Inode { major: 8, minor: 1, ino: 131, inode_generation };
     let path = |text: &str| Object::Path(text.to_owned());
-    let [keys, start] = plan.rules() else { panic!("{:?}", plan.rules()) };
+    assert_eq!(plan.expires(), Some(1_924_905_600));
+    let [keys, last, shop, tools, start] = plan.rules() else { panic!("{:?}", plan.rules()) };
     assert_eq!((keys.id().as_str(), start.id().as_str()), ("keys", "start"));
     assert_eq!(keys.declared(), Operations::READ | Operations::WRITE);
-    assert_eq!(keys.operations(), Operations::READ | Operations::WRITE | Operations::TRUNCATE);
+    assert_eq!(
+        keys.operations(),
+        Operations::READ | Operations::WRITE | Operations::APPEND | Operations::TRUNCATE
+    );
     assert_eq!((keys.mode(), keys.severity(), keys.reason()), (Mode::Enforce, Severity::Medium, None));
     assert_eq!(keys.objects(), [path("/srv/a"), path("/srv/payroll/keys.db"), inode(None), inode(Some(7))]);
     assert_eq!(start.declared(), Operations::EXEC);
@@ -63,6 +113,35 @@ fn every_field_arrives() {
     assert_eq!((keys.anchors(), start.anchors()), (Anchors::Hold, Anchors::Follow));
     assert_eq!((start.mode(), start.severity()), (Mode::Observe, Severity::Critical));
     assert_eq!((start.reason(), start.objects()), (Some("see the handbook"), &[path("/opt/tool \"x\"")][..]));
+    assert_eq!(start.signal(), Some(Signal::Term));
+    assert_eq!(start.escalation(), Some(Escalation { after: 5, within_seconds: 30 }));
+    assert_eq!(start.mitre().iter().collect::<Vec<_>>(), ["T1003", "T1059.004"]);
+    let [when] = start.when() else { panic!("{:?}", start.when()) };
+    assert_eq!((when.uid().ranges(), when.uid().contain(1_999)), (&[(33, 33), (1_000, 1_999)][..], true));
+    assert_eq!(when.cgroup().iter().map(ToString::to_string).collect::<Vec<_>>(), ["/web.slice"]);
+    let [ancestor, exe] = start.unless() else { panic!("{:?}", start.unless()) };
+    assert!(exe.exe().contains("/usr/bin/apt") && ancestor.ancestor().contains("/usr/sbin/cron"));
+    assert_eq!(ancestor.namespaces().map(std::collections::BTreeSet::len), [1, 2, 0]);
+    let objects: Vec<String> =
+        shop.objects().iter().map(|object| format!("{} {object}", object.key())).collect();
+    assert_eq!(objects[0], "subtree /opt");
+    assert_eq!(
+        objects[3..],
+        [
+            "net *:53",
+            "net 10.0.0.0/8:443/tcp",
+            "net [2001:db8::/32]:80-90",
+            "unix /run/docker.sock",
+            "unix @bus",
+        ]
+    );
+    assert_eq!(shop.operations().words().collect::<Vec<_>>(), ["exec", "map-exec", "connect", "send"]);
+    assert_eq!(shop.operations().undecided(), Operations::CONNECT | Operations::SEND);
+    assert_eq!((tools.action(), tools.tenant().unwrap().as_str()), (Action::Allow, "shop"));
+    assert_eq!((last.lockdown(), last.objects()), (true, &[Object::Any][..]));
+    let tenant = plan.tenants().values().next().unwrap();
+    assert_eq!((tenant.max_rules(), tenant.max_objects()), (Some(20), Some(400)));
+    assert!(!tenant.scope().cgroup().is_empty());
     let exempt: Vec<String> = plan.exempt().iter().map(CgroupRef::to_string).collect();
     assert_eq!(exempt, ["/a", "/b.service", "/c/d", "cgid:9"]);
 }
@@ -113,6 +192,37 @@ fn each_difference_of_meaning_changes_the_digest() {
         ("\"cgid:9\"", "\"cgid:8\""),
         ("id = \"keys\"", "id = \"key\""),
         ("/c/d\"", "/c/e\""),
+        ("+01:30", "+01:29"),
+        ("\"term\"", "\"int\""),
+        ("after = 5", "after = 6"),
+        ("within_seconds = 30", "within_seconds = 31"),
+        ("escalate =", "# escalate ="),
+        ("T1003", "T1004"),
+        ("/web.slice", "/wed.slice"),
+        ("uid = [33", "uid = [34"),
+        ("uid = [33", "gid = [33"),
+        ("[rule.when]", "[[rule.unless]]"),
+        ("1000-1999", "1000-2000"),
+        ("exe = \"/usr/bin/apt\"", "exe = \"/usr/bin/aptx\""),
+        ("exe = \"/usr/bin/apt\"", "ancestor = \"/usr/bin/apt\""),
+        ("user_ns = \"host\"", "mnt_ns = \"host\""),
+        ("4026531836", "4026531837"),
+        ("\n[[rule.unless]]\nancestor", "\nancestor"),
+        ("cgroup = \"/shop.slice\"", "cgroup = \"/ship.slice\""),
+        ("max_rules = 20", "max_rules = 21"),
+        ("max_objects = 400", ""),
+        ("subtree = \"/opt\"", "path = \"/opt\""),
+        (":443/tcp", ":443/udp"),
+        (":443/tcp", ":444/tcp"),
+        (":443/tcp", ":443"),
+        ("10.0.0.0/8", "10.0.0.0/9"),
+        ("2001:db8::/32", "2001:db9::/32"),
+        ("*:53", "*:53-54"),
+        ("@bus", "@bux"),
+        ("sha256 = \"e3", "sha256 = \"e4"),
+        ("sha256:e3", "sha256:e4"),
+        ("action = \"allow\"", ""),
+        ("lockdown = true", ""),
     ];
     let mut digests = vec![plan(EVERYTHING).digest()];
     for (from, to) in changes {

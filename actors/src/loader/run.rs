@@ -205,6 +205,11 @@ impl Loader {
     /// # Errors
     /// Names the step that failed. The generation in force is untouched then.
     pub fn apply(&mut self, plan: &Plan) -> Result<ApplyReply, LoadError> {
+        // No rule is left out in silence, and none is in force in part.
+        let undecided = plan.undecided();
+        if !undecided.is_empty() {
+            return Err(LoadError::Unresolved(undecided));
+        }
         let host = resolve::host(plan, &self.resolver, self.probes.name_key(), None)?;
         if self.is_strict && !host.stuck.is_empty() {
             return Err(LoadError::Unresolved(host.stuck));

@@ -112,7 +112,7 @@ pub(crate) fn pending(plan: &Plan, host: &Host) -> Pending {
     for (number, rule) in (0_u32..).zip(plan.rules()) {
         let paths = rule.objects().iter().filter_map(|object| match object {
             Object::Path(path) => Some(path),
-            Object::Inode { .. } => None,
+            _ => None,
         });
         for path in paths {
             let found = host.paths.get(path);
@@ -160,7 +160,9 @@ pub(crate) fn tables(plan: &Plan, manner: Manner, host: &Host, built_at_ns: u64)
     let Manner { mode, signal } = manner;
     let mut builder = Builder::default();
     for (number, rule) in (0_u32..).zip(plan.rules()) {
-        let say = Say { rule: number, operations: rule.operations(), mode: rule.mode().and(mode), signal };
+        let signal = rule.signal().map_or(signal, |signal| signal as u8);
+        let operations = rule.operations().decided();
+        let say = Say { rule: number, operations, mode: rule.mode().and(mode), signal };
         for object in rule.objects() {
             match object {
                 Object::Path(path) => {
@@ -176,6 +178,8 @@ pub(crate) fn tables(plan: &Plan, manner: Manner, host: &Host, built_at_ns: u64)
                         None => builder.inode(InodeNumber::new(*ino, dev), say),
                     }
                 }
+                // Such a plan was refused before.
+                other => return Err(Error::Unloadable(format!("rule {}: {other} in no table", rule.id()))),
             }
         }
     }
@@ -187,7 +191,7 @@ pub(crate) fn tables(plan: &Plan, manner: Manner, host: &Host, built_at_ns: u64)
         plan_digest: plan.digest(),
         rules: plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect(),
         pending: pending(plan, host).rules.into_keys().collect(),
-        asked: plan.rules().iter().map(Rule::operations).collect(),
+        asked: plan.rules().iter().map(|rule| rule.operations().decided()).collect(),
         built_at_ns,
     })
 }

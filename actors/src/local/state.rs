@@ -31,6 +31,7 @@ pub(crate) fn join(sources: &[PolicySource], local: Option<&PolicySource>) -> Re
     let head = sources.is_empty().then_some(ONLY_LOCAL);
     let all: Vec<Source<'_>> = head.into_iter().chain(sources.iter().chain(local).map(source)).collect();
     let Compiled { plan, warnings } = aegis_policy::compile(&all).map_err(|report| wrong(&report))?;
+    let warnings = warnings.without_notes();
     let warnings = warnings.located().map(|warning| warning.message.to_string()).collect();
     Ok(Joined { plan, warnings })
 }

@@ -3,12 +3,20 @@
 use super::{file, inode, path, words};
 use crate::diagnostic::{Code, Fault, Sink, quote};
 use crate::plan::CgroupRef;
-use crate::syntax::{Fields, Placed, Section};
+use crate::syntax::{Fields, Placed, Section, Takes, key};
 use std::collections::HashSet;
 use toml::de::DeTable;
 
-pub(super) const EXEMPT: Section =
-    Section { what: "`[exempt]`", goes: "below `[exempt]`", keys: &["cgroup"] };
+pub(super) const EXEMPT: Section = Section {
+    what: "`[exempt]`",
+    goes: "below `[exempt]`",
+    keys: &[key(
+        "cgroup",
+        Takes::Texts("^(/|cgid:[0-9]+$)"),
+        "Cgroups that no rule concerns, each with all below it: paths below the root of cgroup 2, or `cgid:NUMBER`.",
+    )],
+    required: &["cgroup"],
+};
 
 /// Where the hierarchy is usually mounted; the longer one first, as it also begins with the other. A cgroup that
 /// is really called `unified` can be written without the mount point.
@@ -32,6 +40,17 @@ pub(super) fn read(table: Placed<&DeTable<'_>>, sink: &mut Sink) -> Vec<Placed<C
         }
     }
     cgroups
+}
+
+/// The cgroup of a condition: as an exempt one, with another word about the root.
+pub(super) fn of_subject(text: &str) -> Result<CgroupRef, Fault> {
+    cgroup(text).map_err(|fault| {
+        fault.instead_of(Code::RootCgroup, |fault| {
+            fault
+                .label("every process is in it, so it is no condition")
+                .help("name the cgroup of the service, or remove the condition")
+        })
+    })
 }
 
 /// An exempt cgroup.

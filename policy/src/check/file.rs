@@ -1,25 +1,67 @@
 //! One file: its head, its rules, its exemptions.
 
-use super::{cgroup, rule, words};
+use super::{cgroup, rule, subject, tenant, words};
 use crate::diagnostic::{Code, Fault, Place, Sink};
-use crate::plan::{CgroupRef, Name};
-use crate::syntax::{self, Fields, Placed, Section};
+use crate::plan::{CgroupRef, Name, Tenant};
+use crate::syntax::{self, Fields, Placed, Section, Takes, key};
 use aegis_kernel_abi::Mode;
 use toml::de::{DeInteger, DeTable};
 
 /// The format that is read.
 const VERSION: u64 = 3;
 
-const TOP: Section = Section {
+pub(crate) const TOP: Section = Section {
     what: "the policy",
     goes: "at the top, before the first `[[rule]]`",
-    keys: &["version", "name", "serial", "mode", "rule", "exempt"],
+    keys: &[
+        key("version", Takes::Version, "The version of the format."),
+        key("name", Takes::Name, "The policy's name. If there are several files, one of them gives it."),
+        key("serial", Takes::Integer(1, u64::MAX), "A number that grows with every change of the policy."),
+        key(
+            "expires",
+            Takes::Moment,
+            "From when on the policy is not to be put in force anew; what is in force stays.",
+        ),
+        key(
+            "mode",
+            Takes::Word(super::answer::modes),
+            "The mode of the policy as a whole; `enforce` if it is not given.",
+        ),
+        key("rule", Takes::Tables(&rule::RULE), "What is not to be done."),
+        key("exempt", Takes::Table(&cgroup::EXEMPT), "Whom no rule concerns."),
+        key(
+            "tenant",
+            Takes::Named(&tenant::TENANT),
+            "Those who add rules of their own to a part of the host.",
+        ),
+    ],
+    required: &["version"],
 };
 
 /// All sections there are.
-pub(super) const SECTIONS: &[&Section] = &[&TOP, &rule::RULE, &cgroup::EXEMPT];
+pub(super) const SECTIONS: &[&Section] = &[
+    &TOP,
+    &rule::RULE,
+    &cgroup::EXEMPT,
+    &tenant::TENANT,
+    &subject::WHEN,
+    &subject::UNLESS,
+    &super::answer::ESCALATE,
+];
 
 /// What a file says, as far as it is valid.
+#[derive(Default)]
+pub(super) struct Contents {
+    pub(super) name: Option<Placed<Name>>,
+    pub(super) serial: Option<Placed<u64>>,
+    pub(super) expires: Option<Placed<u64>>,
+    pub(super) mode: Option<Placed<Mode>>,
+    pub(super) rules: Vec<rule::Draft>,
+    pub(super) exempt: Vec<Placed<CgroupRef>>,
+    pub(super) tenants: Vec<(Placed<Name>, Tenant)>,
+}
+
+/// A file.
 pub(super) struct File {
     /// Where the file begins.
     pub(super) place: Place,
@@ -27,11 +69,7 @@ pub(super) struct File {
     pub(super) can_have_name: bool,
     /// Whether it gives a name, rightly or wrongly.
     pub(super) has_name: bool,
-    pub(super) name: Option<Placed<Name>>,
-    pub(super) serial: Option<Placed<u64>>,
-    pub(super) mode: Option<Placed<Mode>>,
-    pub(super) rules: Vec<rule::Draft>,
-    pub(super) exempt: Vec<Placed<CgroupRef>>,
+    pub(super) contents: Contents,
 }
 
 /// Reads a file. Nothing, if its text is not TOML or it is of another version: then nothing else that could be
@@ -56,16 +94,25 @@ fn contents(fields: &Fields<'_>, sink: &mut Sink) -> File {
     fields.require("version", "version = 3", sink);
     // Other numbers do not come here; this finds values that are no integers.
     fields.integer("version", sink);
-    File {
-        place: fields.place,
-        can_have_name: true,
-        has_name: fields.has("name"),
+    let contents = Contents {
         name: fields.parsed("name", words::name, sink),
         serial: fields.integer("serial", sink).and_then(|number| number.parsed(serial, sink)),
+        expires: moment(fields, sink),
         mode: fields.parsed("mode", words::mode, sink),
         rules: fields.tables("rule", sink).into_iter().filter_map(|table| rule::read(table, sink)).collect(),
         exempt: fields.table("exempt", sink).map(|table| cgroup::read(table, sink)).unwrap_or_default(),
-    }
+        tenants: fields
+            .named("tenant", sink)
+            .into_iter()
+            .filter_map(|(name, table)| tenant::read(name, table, sink))
+            .collect(),
+    };
+    File { place: fields.place, can_have_name: true, has_name: fields.has("name"), contents }
+}
+
+fn moment(fields: &Fields<'_>, sink: &mut Sink) -> Option<Placed<u64>> {
+    let text = fields.moment("expires", sink)?;
+    Placed { value: text.value.as_str(), place: text.place }.parsed(words::moment, sink)
 }
 
 /// The version of the file if it is an integer, but not ours.

@@ -1,14 +1,14 @@
-//! A file of format 1: a header with the version, then sections with one entry on each line. Format 2 is the same
-//! with sections for the network, which are refused.
+//! A file of format 1 or 2: a header with the version, then sections with one entry on each line. Both have the same
+//! sections.
 //!
 //! Each entry becomes a rule of its own, so that a record tells by which entry it was caused.
 
-use super::file::{File, unsupported};
+use super::file::{Contents, File, unsupported};
 use super::rule::Draft;
-use super::{cgroup, inode, path, words};
+use super::{cgroup, inode, net, path, words};
 use crate::diagnostic::{Code, Fault, Place, Sink, enumerate, quote};
-use crate::plan::{CgroupRef, Name, Object};
-use crate::syntax::{Line, Placed, closest, lines};
+use crate::plan::{CgroupRef, Name, Net, Network, Object, Operations, Ports, Protocol};
+use crate::syntax::{Line, Placed, choice, closest, lines};
 use std::collections::HashSet;
 
 /// Where in a file we are.
@@ -19,16 +19,22 @@ enum Part {
     DenyPath,
     DenyInode,
     AllowCgroup,
+    DenyIp,
+    DenyCidr,
+    DenyPort,
     /// A section that was reported; nothing in it can be of use.
     Reported,
 }
 
 /// The sections, by name.
-const SECTIONS: [(&str, Part); 3] =
-    [("deny_path", Part::DenyPath), ("deny_inode", Part::DenyInode), ("allow_cgroup", Part::AllowCgroup)];
-
-/// Sections for the network.
-const NETWORK: [&str; 3] = ["deny_ip", "deny_cidr", "deny_port"];
+const SECTIONS: [(&str, Part); 6] = [
+    ("deny_path", Part::DenyPath),
+    ("deny_inode", Part::DenyInode),
+    ("allow_cgroup", Part::AllowCgroup),
+    ("deny_ip", Part::DenyIp),
+    ("deny_cidr", Part::DenyCidr),
+    ("deny_port", Part::DenyPort),
+];
 
 /// Versions of this format.
 const VERSIONS: [&str; 2] = ["1", "2"];
@@ -44,7 +50,7 @@ pub(crate) fn is_meant(text: &str) -> bool {
         Some(Line::Text(line)) => {
             setting(line).is_some_and(|(key, value)| key == "version" && VERSIONS.contains(&value))
         }
-        Some(Line::Section(name)) => NETWORK.contains(&name) || section(name).is_some(),
+        Some(Line::Section(name)) => section(name).is_some(),
         None => false,
     }
 }
@@ -60,18 +66,9 @@ fn setting(line: &str) -> Option<(&str, &str)> {
 /// Reads a file.
 pub(super) fn read(source: usize, text: &str, sink: &mut Sink) -> File {
     let place = Place::new(source, 0..0);
-    let mut file = File {
-        place,
-        can_have_name: false,
-        has_name: false,
-        name: None,
-        serial: None,
-        mode: None,
-        rules: Vec::new(),
-        exempt: Vec::new(),
-    };
+    let mut file = File { place, can_have_name: false, has_name: false, contents: Contents::default() };
     let mut part = Part::Header;
-    let mut version = None;
+    let (mut version, mut rules) = (None, Vec::new());
     let mut exempt = HashSet::new();
     for Placed { value, place } in lines(source, text) {
         let line = match value {
@@ -88,16 +85,20 @@ pub(super) fn read(source: usize, text: &str, sink: &mut Sink) -> File {
             Part::Header => header(line, &mut version, sink),
             Part::DenyPath => {
                 sink.extend(path::wildcard(line.value).map(|fault| fault.at(place)));
-                file.rules.extend(line.parsed(path::object, sink).map(draft));
+                rules.extend(line.parsed(path::object, sink).map(file_draft));
             }
-            Part::DenyInode => file.rules.extend(line.parsed(device_inode, sink).map(draft)),
+            Part::DenyInode => rules.extend(line.parsed(device_inode, sink).map(file_draft)),
             Part::AllowCgroup => allow(line, &mut exempt, &mut file, sink),
+            Part::DenyIp => rules.extend(line.parsed(deny_ip, sink).map(net_draft)),
+            Part::DenyCidr => rules.extend(line.parsed(deny_cidr, sink).map(net_draft)),
+            Part::DenyPort => rules.extend(line.parsed(deny_port, sink).map(net_draft)),
             Part::Reported => {}
         }
     }
     if version.is_none() {
         sink.push(no_version().at(place));
     }
+    file.contents.rules = rules;
     file
 }
 
@@ -113,7 +114,7 @@ fn header(line: Placed<&str>, version: &mut Option<Place>, sink: &mut Sink) {
         None => Some(
             bad_line(line.value)
                 .label("before the first section there are only settings")
-                .help("write `[deny_path]`, `[deny_inode]` or `[allow_cgroup]` on a line above it"),
+                .help(format!("write {} on a line above it", all_sections(" or "))),
         ),
     };
     sink.extend(fault.map(|fault| fault.at(line.place)));
@@ -123,18 +124,122 @@ fn allow(line: Placed<&str>, seen: &mut HashSet<CgroupRef>, file: &mut File, sin
     sink.extend(path::wildcard(line.value).map(|fault| fault.at(line.place)));
     let Some(cgroup) = line.parsed(cgroup::cgroup, sink) else { return };
     if seen.insert(cgroup.value.clone()) {
-        file.exempt.push(cgroup);
+        file.contents.exempt.push(cgroup);
     } else {
         sink.push(words::repeated(line.value).at(line.place));
     }
 }
 
-fn draft(object: Placed<Object>) -> Draft {
+fn file_draft(object: Placed<Object>) -> Draft {
     let id = match &object.value {
-        Object::Path(path) => Name::of_path(path),
         Object::Inode { major, minor, ino, .. } => Name::of_inode(device(*major, *minor), *ino),
+        other => Name::of_path(&other.to_string()),
     };
-    Draft::entry(id, object)
+    Draft::entry(id, Operations::READ | Operations::WRITE | Operations::EXEC, object)
+}
+
+fn net_draft(entry: Placed<NetEntry>) -> Draft {
+    let NetEntry { net, operations } = entry.value;
+    let id = Name::of_net(&net, operations);
+    Draft::entry(id, operations, Placed { value: Object::Net(net), place: entry.place })
+}
+
+/// An entry for the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct NetEntry {
+    pub(crate) net: Net,
+    pub(crate) operations: Operations,
+}
+
+impl NetEntry {
+    fn connecting(network: Network) -> Self {
+        let net = Net { network, ports: Ports::ANY, protocol: None };
+        Self { net, operations: Operations::CONNECT }
+    }
+
+    /// Whether a line of format 1 or 2 can say it: connecting to addresses, or a port of all of them.
+    pub(crate) fn can_be_said(&self) -> bool {
+        let Net { network, ports, protocol } = self.net;
+        let ways = Operations::CONNECT | Operations::BIND;
+        match (network, ports == Ports::ANY) {
+            (Network::Any, false) => {
+                ports.first == ports.last && !self.operations.is_empty() && ways.contains(self.operations)
+            }
+            (Network::Any, true) | (_, false) => false,
+            (_, true) => protocol.is_none() && self.operations == Operations::CONNECT,
+        }
+    }
+
+    /// The section that it stands in, and its line there.
+    pub(crate) fn line(&self) -> (&'static str, String) {
+        let Net { network, ports, protocol } = self.net;
+        if ports == Ports::ANY {
+            let is_one = matches!(network, Network::V4(_, 32) | Network::V6(_, 128));
+            return (if is_one { "deny_ip" } else { "deny_cidr" }, network.to_string());
+        }
+        let protocol = protocol.map_or("any", Protocol::word);
+        let line = match direction(self.operations) {
+            "both" if protocol == "any" => ports.first.to_string(),
+            "both" => format!("{}:{protocol}", ports.first),
+            direction => format!("{}:{protocol}:{direction}", ports.first),
+        };
+        ("deny_port", line)
+    }
+}
+
+/// The word of format 1 for what of a port is denied.
+fn direction(operations: Operations) -> &'static str {
+    match (operations.contains(Operations::CONNECT), operations.contains(Operations::BIND)) {
+        (true, true) => "both",
+        (false, true) => "bind",
+        _ => "connect",
+    }
+}
+
+fn deny_ip(text: &str) -> Result<NetEntry, Fault> {
+    if text.contains('/') {
+        return Err(Fault::new(Code::BadNet, format!("{} is not one address", quote(text)))
+            .label("it has a prefix")
+            .help("write it below `[deny_cidr]`"));
+    }
+    net::loose(text).map(NetEntry::connecting)
+}
+
+fn deny_cidr(text: &str) -> Result<NetEntry, Fault> {
+    if !text.contains('/') {
+        return Err(Fault::new(Code::BadNet, format!("{} is one address", quote(text)))
+            .label("it has no prefix")
+            .help("write it below `[deny_ip]`, or with a prefix such as `/24`"));
+    }
+    net::loose(text).map(NetEntry::connecting)
+}
+
+/// `port[:tcp|udp|any[:egress|connect|bind|both]]`.
+fn deny_port(text: &str) -> Result<NetEntry, Fault> {
+    const PROTOCOLS: [&str; 3] = ["any", "tcp", "udp"];
+    const DIRECTIONS: [&str; 4] = ["both", "connect", "egress", "bind"];
+    let mut fields = text.split(':');
+    let port = net::port(text, fields.next().unwrap_or_default())?;
+    let (protocol, direction) = (fields.next().unwrap_or("any"), fields.next().unwrap_or("both"));
+    if fields.next().is_some() {
+        return Err(Fault::new(Code::BadNet, format!("{} is not a port of format 1", quote(text)))
+            .label("it has more than three parts")
+            .help("write `port:protocol:direction`, such as `22:tcp:bind`"));
+    }
+    if !PROTOCOLS.contains(&protocol) {
+        return Err(choice(Code::BadProtocol, "protocol", protocol, PROTOCOLS));
+    }
+    let operations = match direction {
+        "both" => Operations::CONNECT | Operations::BIND,
+        "connect" | "egress" => Operations::CONNECT,
+        "bind" => Operations::BIND,
+        other => return Err(choice(Code::UnknownDirection, "direction", other, DIRECTIONS)),
+    };
+    let ports = Ports { first: port, last: port };
+    Ok(NetEntry {
+        net: Net { network: Network::Any, ports, protocol: Protocol::from_word(protocol) },
+        operations,
+    })
 }
 
 /// The device number as this format writes it.
@@ -199,13 +304,8 @@ pub(super) fn on_one_line(text: &str) -> Result<(), Fault> {
 
 fn foreign_section(name: &str) -> Fault {
     let shown = quote(&format!("[{name}]"));
-    if NETWORK.contains(&name) {
-        return Fault::new(Code::NetworkRules, format!("{shown} cannot be enforced by this version"))
-            .label("rules for the network would deny nothing")
-            .help("remove the section, and have something else enforce it");
-    }
     let known = SECTIONS.map(|(known, _)| known);
-    let all = enumerate(known.map(|known| format!("[{known}]")).iter().map(String::as_str));
+    let all = all_sections(" and ");
     let help = match (closest(name, &known), name) {
         (Some(meant), _) => format!("did you mean `[{meant}]`? The sections are {all}"),
         (None, "[rule]" | "exempt") => "format 3 has it: write `version = 3` in the first line".to_owned(),
@@ -214,6 +314,11 @@ fn foreign_section(name: &str) -> Fault {
     Fault::new(Code::UnknownSection, format!("unknown section {shown}"))
         .label("format 1 has no such section")
         .help(help)
+}
+
+fn all_sections(last: &str) -> String {
+    let all = enumerate(SECTIONS.map(|(known, _)| format!("[{known}]")).iter().map(String::as_str));
+    all.replace(" and ", last)
 }
 
 fn unknown_key(key: &str) -> Fault {

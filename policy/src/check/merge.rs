@@ -2,12 +2,12 @@
 
 use super::file::File;
 use super::rule::Draft;
-use super::words;
+use super::{lint, words};
 use crate::diagnostic::{Code, Fault, Sink, enumerate, quote};
-use crate::plan::{Name, Object, Plan, Rule, widened};
-use crate::syntax::Placed;
-use aegis_kernel_abi::{Mode, Operations};
-use std::collections::{HashMap, HashSet};
+use crate::plan::{Action, Moment, Name, Object, Operations, Plan, Tenant};
+use crate::syntax::{Placed, closest};
+use aegis_kernel_abi::Mode;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Merges what the files say. `complete` is false if some file could not be read: what is not in the others may
 /// be in that one, so nothing is called missing then.
@@ -15,30 +15,113 @@ pub(super) fn merge(files: Vec<File>, complete: bool, sink: &mut Sink) -> Option
     if complete && !files.iter().any(|file| file.has_name) {
         sink.extend(files.iter().find(|file| file.can_have_name).map(|file| no_name().at(file.place)));
     }
-    let name = settle("name", files.iter().filter_map(|file| file.name.as_ref()), Name::to_string, sink);
     let nameless = files.iter().all(|file| !file.can_have_name);
+    let (mut rules, mut exempt, mut tenants) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut names, mut serials, mut moments, mut modes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for contents in files.into_iter().map(|file| file.contents) {
+        rules.extend(contents.rules);
+        exempt.extend(contents.exempt);
+        tenants.extend(contents.tenants);
+        names.extend(contents.name);
+        serials.extend(contents.serial);
+        moments.extend(contents.expires);
+        modes.extend(contents.mode);
+    }
+    let name = settle("name", &names, Name::to_string, sink);
     let name = name.or_else(|| nameless.then(Name::of_format_1));
-    let serial = settle("serial", files.iter().filter_map(|file| file.serial.as_ref()), u64::to_string, sink);
-    let modes = files.iter().filter_map(|file| file.mode.as_ref());
-    let mode = settle("mode", modes, |mode| mode.word().to_owned(), sink).unwrap_or(Mode::Enforce);
-    let exempt = files.iter().flat_map(|file| &file.exempt).map(|cgroup| cgroup.value.clone()).collect();
-    let rules = without_repeated(files.into_iter().flat_map(|file| file.rules), sink);
+    let serial = settle("serial", &serials, u64::to_string, sink);
+    let expires = settle("expires", &moments, |moment| Moment(*moment).to_string(), sink);
+    let mode = settle("mode", &modes, |mode| mode.word().to_owned(), sink).unwrap_or(Mode::Enforce);
+    let rules = without_repeated(rules, sink);
     find_duplicates(&rules, sink);
+    let tenants = settle_tenants(tenants, &rules, complete, sink);
     find_overruled(&rules, mode, sink);
-    let rules = rules.into_iter().map(|rule| finish(rule, mode)).collect();
-    Some(Plan::new(name?, serial, mode, rules, exempt))
+    lint::policy(&rules, mode, sink);
+    Some(
+        Plan {
+            name: name?,
+            serial,
+            expires,
+            mode,
+            rules: rules.into_iter().map(|rule| rule.finish(mode)).collect(),
+            exempt: exempt.into_iter().map(|cgroup| cgroup.value).collect(),
+            tenants,
+        }
+        .normal(),
+    )
+}
+
+/// Each tenant once; rules are those of tenants that there are, and no more than these may have.
+fn settle_tenants(
+    found: Vec<(Placed<Name>, Tenant)>,
+    rules: &[Draft],
+    complete: bool,
+    sink: &mut Sink,
+) -> BTreeMap<Name, Tenant> {
+    let mut tenants: BTreeMap<Name, (Placed<Name>, Tenant)> = BTreeMap::new();
+    for (name, tenant) in found {
+        if let Some((first, _)) = tenants.get(&name.value) {
+            let fault = Fault::new(Code::DuplicateTenant, format!("there are two tenants `{}`", name.value))
+                .label("described a second time here")
+                .help("describe it in one file only");
+            sink.push(fault.at(name.place).see(first.place, "described for the first time here"));
+        } else {
+            tenants.insert(name.value.clone(), (name, tenant));
+        }
+    }
+    let mut have: HashMap<&Name, (usize, usize)> = HashMap::new();
+    for rule in rules {
+        let Some(of) = &rule.tenant else { continue };
+        let Some((_, tenant)) = tenants.get(&of.value) else {
+            if complete {
+                sink.push(unknown_tenant(&of.value, tenants.keys()).at(of.place));
+            }
+            continue;
+        };
+        let (own_rules, objects) = have.entry(&of.value).or_default();
+        let before = (*own_rules, *objects);
+        (*own_rules, *objects) = (before.0 + 1, before.1 + rule.objects.len());
+        let limits = [
+            ("rules", tenant.max_rules, before.0, *own_rules),
+            ("objects", tenant.max_objects, before.1, *objects),
+        ];
+        for (what, most, before, now) in limits {
+            let Some(most) = most.filter(|most| before <= *most as usize && now > *most as usize) else {
+                continue;
+            };
+            sink.push(too_much(&of.value, what, most).at(rule.place));
+        }
+    }
+    tenants.into_iter().map(|(name, (_, tenant))| (name, tenant)).collect()
+}
+
+fn unknown_tenant<'a>(name: &Name, known: impl Iterator<Item = &'a Name>) -> Fault {
+    let known: Vec<&str> = known.map(Name::as_str).collect();
+    let help = match (closest(name.as_str(), &known), known.is_empty()) {
+        (Some(meant), _) => format!("did you mean `{meant}`?"),
+        (None, true) => format!("describe it below `[tenant.{name}]`"),
+        (None, false) => format!("the tenants are {}", enumerate(known)),
+    };
+    Fault::new(Code::UnknownTenant, format!("there is no tenant `{name}`"))
+        .label("nothing says whom its rules are about")
+        .help(help)
+}
+
+fn too_much(tenant: &Name, what: &str, most: u32) -> Fault {
+    Fault::new(Code::TenantLimit, format!("tenant `{tenant}` has more than {most} {what}"))
+        .label("this rule is beyond its limit")
+        .help(format!("remove some, or raise `max_{what}` of the tenant"))
 }
 
 /// The value that all files agree upon, if any of them gives one.
-fn settle<'a, T: PartialEq + Clone + 'a>(
+fn settle<T: PartialEq + Clone>(
     key: &str,
-    values: impl IntoIterator<Item = &'a Placed<T>>,
+    values: &[Placed<T>],
     show: impl Fn(&T) -> String,
     sink: &mut Sink,
 ) -> Option<T> {
-    let mut values = values.into_iter();
-    let first = values.next()?;
-    for other in values.filter(|other| other.value != first.value) {
+    let (first, others) = values.split_first()?;
+    for other in others.iter().filter(|other| other.value != first.value) {
         let message = format!("the files of this policy disagree about `{key}`");
         let fault = Fault::new(Code::Contradiction, message)
             .label(format!("here it is {}", quote(&show(&other.value))))
@@ -51,14 +134,14 @@ fn settle<'a, T: PartialEq + Clone + 'a>(
 }
 
 /// Takes equal entries of format 1 once, whichever files they are in.
-fn without_repeated(rules: impl Iterator<Item = Draft>, sink: &mut Sink) -> Vec<Draft> {
-    let mut seen: HashSet<Vec<Object>> = HashSet::new();
+fn without_repeated(rules: Vec<Draft>, sink: &mut Sink) -> Vec<Draft> {
+    let mut seen: HashSet<(Operations, Vec<Object>)> = HashSet::new();
     let mut kept = Vec::new();
     for rule in rules {
-        let named = || rule.objects.iter().map(|object| object.value.clone()).collect();
+        let named = || (rule.declared(), rule.objects.iter().map(|object| object.value.clone()).collect());
         if rule.is_entry && !seen.insert(named()) {
             let object = rule.objects.first().map(|object| object.value.to_string()).unwrap_or_default();
-            sink.push(words::repeated(&object).at(rule.id.place));
+            sink.push(words::repeated(&object).at(rule.place));
         } else {
             kept.push(rule);
         }
@@ -69,13 +152,12 @@ fn without_repeated(rules: impl Iterator<Item = Draft>, sink: &mut Sink) -> Vec<
 fn find_duplicates(rules: &[Draft], sink: &mut Sink) {
     let mut first_of = HashMap::with_capacity(rules.len());
     for rule in rules {
-        let id = &rule.id;
-        let first = *first_of.entry(&id.value).or_insert(id.place);
-        if first != id.place {
-            let fault = Fault::new(Code::DuplicateRule, format!("two rules have the id `{}`", id.value))
+        let first = *first_of.entry(rule.id()).or_insert(rule.place);
+        if first != rule.place {
+            let fault = Fault::new(Code::DuplicateRule, format!("two rules have the id `{}`", rule.id()))
                 .label("used a second time here")
                 .help("give this rule another id, or join the two");
-            sink.push(fault.at(id.place).see(first, "used for the first time here"));
+            sink.push(fault.at(rule.place).see(first, "used for the first time here"));
         }
     }
 }
@@ -83,28 +165,32 @@ fn find_duplicates(rules: &[Draft], sink: &mut Sink) {
 /// Warns of observing rules where another rule enforces the same operation on the same object: the strongest
 /// wins, so these would never be seen to match.
 fn find_overruled(rules: &[Draft], mode: Mode, sink: &mut Sink) {
-    let (enforcing, observing): (Vec<&Draft>, Vec<&Draft>) =
-        rules.iter().partition(|rule| rule.mode(mode) == Mode::Enforce);
+    let (enforcing, observing): (Vec<&Draft>, Vec<&Draft>) = rules
+        .iter()
+        .filter(|rule| rule.action() == Action::Deny)
+        .partition(|rule| rule.mode(mode) == Mode::Enforce);
     if observing.is_empty() {
         return;
     }
     let mut enforced: HashMap<(&Object, Operations), (&Draft, &Placed<Object>)> = HashMap::new();
-    for rule in enforcing {
+    for rule in enforcing.into_iter().filter(|rule| rule.is_for_all()) {
         for object in &rule.objects {
-            for operation in widened(rule.declared) {
+            for operation in rule.declared().widened() {
                 enforced.entry((&object.value, operation)).or_insert((rule, object));
             }
         }
     }
     for rule in observing {
         for object in &rule.objects {
-            let found: Vec<_> = widened(rule.declared)
+            let found: Vec<_> = rule
+                .declared()
+                .widened()
                 .into_iter()
                 .filter_map(|operation| Some((operation, *enforced.get(&(&object.value, operation))?)))
                 .collect();
             let Some((_, (stronger, place))) = found.first() else { continue };
             let operations: Operations = found.iter().map(|(operation, _)| *operation).collect();
-            let label = format!("rule `{}` enforces it here", stronger.id.value);
+            let label = format!("rule `{}` enforces it here", stronger.id());
             sink.push(overruled(object, operations).at(object.place).see(place.place, label));
         }
     }
@@ -116,12 +202,6 @@ fn overruled(object: &Placed<Object>, operations: Operations) -> Fault {
     Fault::new(Code::Overruled, format!("observing {operations} of {object} has no effect"))
         .label("the strongest rule wins, and another one enforces this")
         .help("remove it here, or let the other rule observe")
-}
-
-fn finish(rule: Draft, policy: Mode) -> Rule {
-    let mode = rule.mode(policy);
-    let objects = rule.objects.into_iter().map(|object| object.value).collect();
-    Rule::new(rule.id.value, rule.declared, mode, rule.severity, rule.reason, rule.anchors, objects)
 }
 
 fn no_name() -> Fault {

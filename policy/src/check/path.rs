@@ -5,6 +5,8 @@ use crate::plan::Object;
 
 /// The most bytes of a path: the kernel's `PATH_MAX` without the NUL at its end.
 const LONGEST_PATH: usize = 4095;
+/// The most bytes of an abstract name: what an address of the kernel has behind its first NUL.
+const LONGEST_ABSTRACT: usize = 107;
 /// The most bytes of a component: the kernel's `NAME_MAX`.
 const LONGEST_COMPONENT: usize = 255;
 
@@ -39,6 +41,31 @@ pub(super) fn object(text: &str) -> Result<Object, Fault> {
             .help("name the files to protect, such as `/etc/shadow`"));
     }
     normal(text).map(|()| Object::Path(text.to_owned()))
+}
+
+/// A directory that stands for everything below it.
+pub(super) fn subtree(text: &str) -> Result<Object, Fault> {
+    object(text)?;
+    Ok(Object::Subtree(text.to_owned()))
+}
+
+/// A unix socket.
+pub(super) fn socket(text: &str) -> Result<Object, Fault> {
+    let Some(name) = text.strip_prefix('@') else {
+        object(text)?;
+        // A longer path is no address, but it can be reached by a shorter one.
+        return Ok(Object::Unix(text.to_owned()));
+    };
+    let fault = || Fault::new(Code::BadUnix, format!("{} is not a unix socket", quote(text)));
+    match name.len() {
+        0 => Err(fault()
+            .label("the name behind `@` is empty")
+            .help("write the name as `ss -xl` shows it, or a path")),
+        length if length > LONGEST_ABSTRACT => Err(fault()
+            .label(format!("its name has {length} bytes, and the kernel accepts {LONGEST_ABSTRACT}"))
+            .help("nothing can have this name: check how it was made")),
+        _ => Ok(Object::Unix(text.to_owned())),
+    }
 }
 
 /// A warning for those who expect patterns.

@@ -1,50 +1,178 @@
 //! One rule.
 
-use super::{file, inode, path, words};
+use super::{answer, digest, file, inode, net, path, subject, words};
 use crate::diagnostic::{Code, Fault, Place, Sink, enumerate};
-use crate::plan::{Anchors, Name, Object, Severity};
-use crate::syntax::{Fields, Placed, Section};
-use aegis_kernel_abi::{Mode, Operations};
+use crate::plan::{Action, Anchors, Name, Object, Operations, Rule, Severity, Subject};
+use crate::syntax::{Fields, Placed, Section, Takes, key};
+use aegis_kernel_abi::Mode;
 use std::collections::HashSet;
 use toml::de::DeTable;
+
+const PATHS: Takes = Takes::Texts("^/");
 
 pub(super) const RULE: Section = Section {
     what: "the rule",
     goes: "below a `[[rule]]`",
-    keys: &["id", "on", "path", "inode", "anchors", "mode", "severity", "reason"],
+    keys: &[
+        key("id", Takes::Name, "Its id, unique in the whole policy."),
+        key("tenant", Takes::Name, "The tenant whose rule it is: it only matches in that tenant's scope."),
+        key(
+            "action",
+            Takes::Word(answer::actions),
+            "`deny`, or in a tenant `allow`: then what it matches is not denied by rules of that tenant.",
+        ),
+        key("on", Takes::Words(answer::operations), "The operations it is about."),
+        key("path", PATHS, "Absolute paths, taken literally: what is found there, now and later."),
+        key("subtree", PATHS, "Directories, by absolute paths: everything below them, and they themselves."),
+        key(
+            "inode",
+            Takes::Texts("^[0-9]+:[0-9]+:[0-9]+(:[0-9]+)?$"),
+            "Inodes by number: `major:minor:inode`, with `:generation` behind it if wanted.",
+        ),
+        key("sha256", Takes::Texts("^[0-9a-fA-F]{64}$"), "Files with this content, by SHA-256."),
+        key(
+            "fsverity",
+            Takes::Texts("^(sha256:)?[0-9a-fA-F]{64}$|^sha512:[0-9a-fA-F]{128}$"),
+            "Files that fs-verity seals with this digest.",
+        ),
+        key(
+            "net",
+            Takes::Texts(""),
+            "Addresses: `ADDRESS[/PREFIX][:PORT[-PORT]][/tcp|/udp]`, `*` for any address, brackets around IPv6 with a port.",
+        ),
+        key("unix", Takes::Texts("^[/@]"), "Unix sockets: paths, or `@` and an abstract name."),
+        key("any", Takes::Flag, "Whatever the operations can concern."),
+        key(
+            "when",
+            Takes::Alternatives(&subject::WHEN),
+            "Whom it is about; one of several must hold. Without it, everybody.",
+        ),
+        key("unless", Takes::Alternatives(&subject::UNLESS), "Who is excepted; one of several is enough."),
+        key(
+            "anchors",
+            Takes::Word(answer::anchors),
+            "What becomes of it when a directory above one of its paths is renamed.",
+        ),
+        key("mode", Takes::Word(answer::modes), "The weaker of this and the policy's mode counts."),
+        key(
+            "signal",
+            Takes::Word(answer::signals),
+            "What a process gets that is denied something. Without it, what the daemon is told.",
+        ),
+        key("escalate", Takes::Table(&answer::ESCALATE), "When that signal becomes SIGKILL."),
+        key("severity", Takes::Word(answer::severities), "How much a match matters to those who look at it."),
+        key(
+            "mitre",
+            Takes::Texts("^T[0-9]{4}(\\.[0-9]{3})?$"),
+            "Techniques of MITRE ATT&CK that it is about.",
+        ),
+        key("reason", Takes::Text(words::LONGEST_REASON), "Why it exists, on one line."),
+        key(
+            "lockdown",
+            Takes::Flag,
+            "It only counts when the daemon is gone and that is to lock the host down.",
+        ),
+    ],
+    required: &["id", "on"],
 };
+
+/// The keys of objects.
+const OBJECTS: [&str; 8] = ["path", "subtree", "inode", "sha256", "fsverity", "net", "unix", "any"];
 
 /// A rule, as far as it is valid, with the places that matter when rules are compared.
 pub(super) struct Draft {
-    pub(super) id: Placed<Name>,
-    pub(super) declared: Operations,
-    mode: Option<Mode>,
-    pub(super) severity: Severity,
-    pub(super) reason: Option<String>,
-    pub(super) anchors: Anchors,
+    /// Without its objects and conditions; with its own mode, whatever that of the policy.
+    rule: Rule,
+    /// Where its id is.
+    pub(super) place: Place,
+    own_mode: Option<Mode>,
+    pub(super) tenant: Option<Placed<Name>>,
     pub(super) objects: Vec<Placed<Object>>,
+    pub(super) when: Vec<Placed<Subject>>,
+    pub(super) unless: Vec<Placed<Subject>>,
     /// Whether it is an entry of format 1: equal ones count once, in whatever files they stand.
     pub(super) is_entry: bool,
 }
 
 impl Draft {
     /// What an entry of format 1 means.
-    pub(super) fn entry(id: Name, object: Placed<Object>) -> Self {
+    pub(super) fn entry(id: Name, declared: Operations, object: Placed<Object>) -> Self {
         Self {
-            id: Placed { value: id, place: object.place },
-            declared: Operations::READ | Operations::WRITE | Operations::EXEC,
-            mode: None,
-            severity: Severity::default(),
-            reason: None,
-            anchors: Anchors::default(),
+            rule: Rule { declared, ..blank(id) },
+            place: object.place,
+            own_mode: None,
+            tenant: None,
             objects: vec![object],
+            when: Vec::new(),
+            unless: Vec::new(),
             is_entry: true,
         }
     }
 
+    pub(super) fn id(&self) -> &Name {
+        &self.rule.id
+    }
+
+    pub(super) fn declared(&self) -> Operations {
+        self.rule.declared
+    }
+
+    pub(super) fn action(&self) -> Action {
+        self.rule.action
+    }
+
+    pub(super) fn anchors(&self) -> Anchors {
+        self.rule.anchors
+    }
+
+    /// Whether it always counts, for everybody.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.when.is_empty()
+            && self.unless.is_empty()
+            && self.tenant.is_none()
+            && self.rule.action == Action::Deny
+            && !self.rule.lockdown
+    }
+
     /// The weaker of the policy's mode and its own.
     pub(super) fn mode(&self, policy: Mode) -> Mode {
-        self.mode.map_or(policy, |own| own.and(policy))
+        self.own_mode.map_or(policy, |own| own.and(policy))
+    }
+
+    /// The rule under the policy's mode.
+    pub(super) fn finish(self, policy: Mode) -> Rule {
+        let mode = self.mode(policy);
+        let values = |list: Vec<Placed<Subject>>| list.into_iter().map(|subject| subject.value).collect();
+        Rule {
+            mode,
+            tenant: self.tenant.map(|tenant| tenant.value),
+            objects: self.objects.into_iter().map(|object| object.value).collect(),
+            when: values(self.when),
+            unless: values(self.unless),
+            ..self.rule
+        }
+        .normal()
+    }
+}
+
+/// A rule that has nothing yet but its id.
+fn blank(id: Name) -> Rule {
+    Rule {
+        id,
+        tenant: None,
+        action: Action::default(),
+        declared: Operations::empty(),
+        objects: Vec::new(),
+        when: Vec::new(),
+        unless: Vec::new(),
+        mode: Mode::Enforce,
+        signal: None,
+        escalation: None,
+        anchors: Anchors::default(),
+        lockdown: false,
+        severity: Severity::default(),
+        mitre: std::collections::BTreeSet::new(),
+        reason: None,
     }
 }
 
@@ -53,41 +181,111 @@ pub(super) fn read(table: Placed<&DeTable<'_>>, sink: &mut Sink) -> Option<Draft
     let fields = Fields::open(&RULE, file::SECTIONS, table.value, table.place, sink);
     fields.require("id", "id = \"what-it-protects\"", sink);
     let id = fields.parsed("id", words::name, sink);
-    let declared = operations(&fields, sink);
+    let tenant = fields.parsed("tenant", words::name, sink);
+    let action = fields.parsed("action", words::action, sink);
+    if let Some(allow) =
+        action.as_ref().filter(|action| action.value == Action::Allow && !fields.has("tenant"))
+    {
+        sink.push(allow_of_host().at(allow.place));
+    }
+    let on = operations(&fields, sink);
     let objects = objects(&fields, sink);
-    sink.extend(never_matches(declared, &objects));
+    never_matches(&on, &objects, &fields, sink);
+    let when = conditions(&fields, "when", &subject::WHEN, sink);
+    let unless = conditions(&fields, "unless", &subject::UNLESS, sink);
     let anchors = fields.parsed("anchors", words::anchors, sink);
-    if let Some(idle) = anchors.as_ref().filter(|_| !fields.has("path")) {
+    if let Some(idle) = anchors.as_ref().filter(|_| !["path", "subtree"].iter().any(|key| fields.has(key))) {
         sink.push(idle_anchors().at(idle.place));
     }
     let mode = fields.parsed("mode", words::mode, sink);
+    let answer = answer::read(&fields, sink);
     let severity = fields.parsed("severity", words::severity, sink);
     let reason = fields.parsed("reason", words::reason, sink);
-    Some(Draft {
-        id: id?,
-        declared,
-        mode: mode.map(|mode| mode.value),
+    let lockdown = fields.flag("lockdown", sink).is_some();
+    let id = id?;
+    let rule = Rule {
+        action: action.map(|action| action.value).unwrap_or_default(),
+        declared: on.iter().fold(Operations::empty(), |all, operation| all | operation.value),
+        signal: answer.signal,
+        escalation: answer.escalation,
+        mitre: answer.mitre,
+        anchors: anchors.map(|anchors| anchors.value).unwrap_or_default(),
         severity: severity.map(|severity| severity.value).unwrap_or_default(),
         reason: reason.map(|reason| reason.value),
-        anchors: anchors.map(|anchors| anchors.value).unwrap_or_default(),
-        objects,
-        is_entry: false,
-    })
+        lockdown,
+        ..blank(id.value)
+    };
+    let own_mode = mode.map(|mode| mode.value);
+    Some(Draft { rule, place: id.place, own_mode, tenant, objects, when, unless, is_entry: false })
 }
 
-/// What makes something new is asked about a name, so a rule on nothing else says nothing about an inode.
-fn never_matches(declared: Operations, objects: &[Placed<Object>]) -> Option<crate::Diagnostic> {
-    const ONLY_NAMES: Operations =
-        Operations::CREATE.union(Operations::MKDIR).union(Operations::MKNOD).union(Operations::SYMLINK);
-    if declared.is_empty() || !ONLY_NAMES.contains(declared) {
-        return None;
+fn conditions(
+    fields: &Fields<'_>,
+    key: &str,
+    section: &'static Section,
+    sink: &mut Sink,
+) -> Vec<Placed<Subject>> {
+    let tables = fields.alternatives(key, sink);
+    tables.into_iter().filter_map(|table| subject::read(section, table, sink)).collect()
+}
+
+/// Each object must be of a kind that one of the operations can concern, and each operation must find one.
+fn never_matches(
+    on: &[Placed<Operations>],
+    objects: &[Placed<Object>],
+    fields: &Fields<'_>,
+    sink: &mut Sink,
+) {
+    if on.is_empty() || objects.is_empty() {
+        return;
     }
-    let inode = objects.iter().find(|object| matches!(object.value, Object::Inode { .. }))?;
+    let declared = on.iter().fold(Operations::empty(), |all, operation| all | operation.value);
+    // One of each kind says it all.
+    let mut told = HashSet::new();
+    for object in objects.iter().filter(|object| !object.value.concerned_by().intersects(declared)) {
+        if told.insert(object.value.key()) {
+            sink.push(foreign_object(&object.value, declared).at(object.place));
+        }
+    }
+    let found = objects.iter().fold(Operations::empty(), |all, object| all | object.value.concerned_by());
+    // What was not valid might have been what the operation is about.
+    let is_complete = OBJECTS.iter().filter(|key| fields.has(key)).count() == kinds(objects);
+    for operation in on.iter().filter(|operation| is_complete && !found.contains(operation.value)) {
+        sink.push(foreign_operation(operation.value).at(operation.place));
+    }
+}
+
+fn kinds(objects: &[Placed<Object>]) -> usize {
+    objects.iter().map(|object| object.value.key()).collect::<HashSet<_>>().len()
+}
+
+fn foreign_object(object: &Object, declared: Operations) -> Fault {
     let operations = enumerate(declared.words());
-    let fault = Fault::new(Code::NeverMatches, format!("{operations} of an inode can never be asked for"))
-        .label("what has a number is there already")
-        .help("name by `path` what is not to be made, or add operations such as `read`, `write` or `unlink`");
-    Some(fault.at(inode.place))
+    let key = object.key();
+    let can = enumerate(object.concerned_by().words());
+    Fault::new(Code::NeverMatches, format!("{operations} can never concern `{key}`"))
+        .label("nothing that the rule is about is ever this")
+        .help(format!("`{key}` goes with {can}: add one of them, or name something else"))
+}
+
+fn foreign_operation(operation: Operations) -> Fault {
+    let word = enumerate(operation.words());
+    let fitting = [
+        Object::Path(String::new()),
+        Object::Net(crate::plan::Net::ANY),
+        Object::Unix(String::new()),
+        Object::Any,
+    ];
+    let keys = fitting.iter().filter(|object| object.concerned_by().contains(operation)).map(Object::key);
+    Fault::new(Code::NeverMatches, format!("{word} can never concern anything that the rule names"))
+        .label("nothing is named that it could be done with")
+        .help(format!("name that by {}, or remove the operation", enumerate(keys)))
+}
+
+fn allow_of_host() -> Fault {
+    Fault::new(Code::AllowOfHost, "only a tenant can have a rule that allows")
+        .label("it would take something away from other rules")
+        .help("write the exception into the rule that denies, as `unless`, or the cgroup into `[exempt]`")
 }
 
 fn idle_anchors() -> Fault {
@@ -96,48 +294,58 @@ fn idle_anchors() -> Fault {
         .help("remove it")
 }
 
-fn operations(fields: &Fields<'_>, sink: &mut Sink) -> Operations {
+fn operations(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Placed<Operations>> {
     fields.require("on", "on = [\"read\", \"write\"]", sink);
-    let mut all = Operations::empty();
+    let mut all: Vec<Placed<Operations>> = Vec::new();
     for text in fields.texts("on", sink) {
         let Some(operation) = text.parsed(words::operation, sink) else { continue };
-        if all.contains(operation.value) {
+        if all.iter().any(|known| known.value == operation.value) {
             sink.push(words::repeated(text.value).at(text.place));
+        } else {
+            all.push(operation);
         }
-        all |= operation.value;
     }
     all
 }
 
+/// What a text of an object's key means.
+type Read = fn(&str) -> Result<Object, Fault>;
+
 fn objects(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Placed<Object>> {
-    if !fields.has("path") && !fields.has("inode") {
+    if !OBJECTS.iter().any(|key| fields.has(key)) {
         sink.push(no_object(fields.place));
     }
+    let kinds: [(&str, Read); 7] = [
+        ("path", path::object),
+        ("subtree", path::subtree),
+        ("inode", inode::object),
+        ("sha256", digest::sha256),
+        ("fsverity", digest::fsverity),
+        ("net", |text| net::net(text).map(Object::Net)),
+        ("unix", path::socket),
+    ];
     let mut seen = HashSet::new();
     let mut objects = Vec::new();
-    let mut take = |text: Placed<&str>, object: Option<Placed<Object>>, sink: &mut Sink| {
-        let Some(object) = object else { return };
-        if seen.insert(object.value.clone()) {
-            objects.push(object);
-        } else {
-            sink.push(words::repeated(text.value).at(text.place));
+    for (key, read) in kinds {
+        for text in fields.texts(key, sink) {
+            if ["path", "subtree", "unix"].contains(&key) {
+                sink.extend(path::wildcard(text.value).map(|fault| fault.at(text.place)));
+            }
+            let Some(object) = text.parsed(read, sink) else { continue };
+            if seen.insert(object.value.clone()) {
+                objects.push(object);
+            } else {
+                sink.push(words::repeated(text.value).at(text.place));
+            }
         }
-    };
-    for text in fields.texts("path", sink) {
-        sink.extend(path::wildcard(text.value).map(|fault| fault.at(text.place)));
-        let object = text.parsed(path::object, sink);
-        take(text, object, sink);
     }
-    for text in fields.texts("inode", sink) {
-        let object = text.parsed(inode::object, sink);
-        take(text, object, sink);
-    }
+    objects.extend(fields.flag("any", sink).map(|place| Placed { value: Object::Any, place }));
     objects
 }
 
 fn no_object(place: Place) -> crate::Diagnostic {
     Fault::new(Code::NoObject, "the rule protects nothing")
-        .label("it has neither `path` nor `inode`")
+        .label(format!("it has none of {}", enumerate(OBJECTS)))
         .help("add what to protect, such as `path = [\"/etc/shadow\"]`")
         .at(place)
 }

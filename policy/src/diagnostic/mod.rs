@@ -7,6 +7,7 @@ mod code;
 mod json;
 mod render;
 mod report;
+mod sarif;
 
 pub use code::{Code, Level};
 pub use json::{Located, Point, RelatedPlace};
@@ -98,6 +99,11 @@ impl Fault {
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// The fault as another one sees it, if it has this code.
+    pub(crate) fn instead_of(self, code: Code, change: impl FnOnce(Self) -> Self) -> Self {
+        if self.code == code { change(self) } else { self }
     }
 
     pub(crate) fn at(self, place: Place) -> Diagnostic {

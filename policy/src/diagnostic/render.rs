@@ -29,6 +29,7 @@ impl Report {
         let level = match found.level() {
             super::Level::Error => Level::ERROR,
             super::Level::Warning => Level::WARNING,
+            super::Level::Note => Level::NOTE,
         };
         let title = level.primary_title(&found.message).id(found.code.id());
         let mut group =
@@ -63,7 +64,7 @@ impl Report {
 
     fn summary(&self) -> String {
         let mut out = String::new();
-        let parts = [(self.errors(), "error"), (self.warnings(), "warning")];
+        let parts = [(self.errors(), "error"), (self.warnings(), "warning"), (self.notes(), "note")];
         for (count, word) in parts.into_iter().filter(|(count, _)| *count > 0) {
             let separator = if out.is_empty() { "" } else { ", " };
             let plural = if count == 1 { "" } else { "s" };

@@ -70,6 +70,19 @@ impl Report {
         self.count(Level::Warning)
     }
 
+    /// How many notes there are.
+    #[must_use]
+    pub fn notes(&self) -> usize {
+        self.count(Level::Note)
+    }
+
+    /// The same without notes: for whoever did not ask for advice.
+    #[must_use]
+    pub fn without_notes(mut self) -> Self {
+        self.diagnostics.retain(|found| found.level() != Level::Note);
+        self
+    }
+
     fn count(&self, level: Level) -> usize {
         self.diagnostics.iter().filter(|found| found.level() == level).count()
     }

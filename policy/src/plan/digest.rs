@@ -3,11 +3,11 @@
 //! What is hashed is an encoding in which no two plans look alike: numbers have a fixed size and are little
 //! endian, texts and lists say first how long they are, and each choice is led by a byte of its own.
 
-use super::{CgroupRef, Object, Plan, Rule};
+use super::{CgroupRef, Name, Namespace, Net, Network, Object, Plan, Rule, Subject, Tenant, Verity};
 use sha2::{Digest, Sha256};
 
 /// Tells digests of plans from digests of other things, and of other versions of this encoding.
-const DOMAIN: &str = "aegis plan 2";
+const DOMAIN: &str = "aegis plan 3";
 
 struct Encoder(Sha256);
 
@@ -20,9 +20,11 @@ impl Plan {
         encoder.text(DOMAIN);
         encoder.text(self.name.as_str());
         encoder.optional(self.serial, Encoder::long);
+        encoder.optional(self.expires, Encoder::long);
         encoder.byte(self.mode as u8);
         encoder.list(self.rules.iter(), Encoder::rule);
         encoder.list(self.exempt.iter(), Encoder::cgroup);
+        encoder.list(self.tenants.iter(), Encoder::tenant);
         encoder.0.finalize().into()
     }
 }
@@ -30,13 +32,52 @@ impl Plan {
 impl Encoder {
     fn rule(&mut self, rule: &Rule) {
         self.text(rule.id.as_str());
+        self.optional(rule.tenant.as_ref(), |out, tenant| out.text(tenant.as_str()));
+        self.byte(rule.action as u8);
         self.int(rule.declared.bits());
         self.int(rule.operations().bits());
-        self.byte(rule.mode as u8);
-        self.byte(rule.severity as u8);
-        self.optional(rule.reason.as_deref(), Self::text);
-        self.byte(rule.anchors as u8);
         self.list(rule.objects.iter(), Self::object);
+        self.list(rule.when.iter(), Self::subject);
+        self.list(rule.unless.iter(), Self::subject);
+        self.byte(rule.mode as u8);
+        self.optional(rule.signal, |out, signal| out.byte(signal as u8));
+        self.optional(rule.escalation, |out, escalation| {
+            out.int(escalation.after);
+            out.int(escalation.within_seconds);
+        });
+        self.byte(rule.anchors as u8);
+        self.byte(rule.lockdown.into());
+        self.byte(rule.severity as u8);
+        self.list(rule.mitre.iter(), |out, tag| out.text(tag));
+        self.optional(rule.reason.as_deref(), Self::text);
+    }
+
+    fn tenant(&mut self, (name, tenant): (&Name, &Tenant)) {
+        self.text(name.as_str());
+        self.subject(&tenant.scope);
+        self.optional(tenant.max_rules, Self::int);
+        self.optional(tenant.max_objects, Self::int);
+    }
+
+    fn subject(&mut self, subject: &Subject) {
+        self.list(subject.exe.iter(), |out, path| out.text(path));
+        self.list(subject.ancestor.iter(), |out, path| out.text(path));
+        self.list(subject.cgroup.iter(), Self::cgroup);
+        for ids in [&subject.uid, &subject.gid] {
+            self.list(ids.ranges().iter(), |out, (first, last)| {
+                out.int(*first);
+                out.int(*last);
+            });
+        }
+        for namespaces in subject.namespaces() {
+            self.list(namespaces.iter(), |out, namespace| match namespace {
+                Namespace::Host => out.byte(1),
+                Namespace::Number(number) => {
+                    out.byte(2);
+                    out.int(*number);
+                }
+            });
+        }
     }
 
     fn object(&mut self, object: &Object) {
@@ -52,7 +93,49 @@ impl Encoder {
                 self.long(*ino);
                 self.optional(*inode_generation, Self::int);
             }
+            Object::Subtree(path) => {
+                self.byte(3);
+                self.text(path);
+            }
+            Object::Sha256(digest) => {
+                self.byte(4);
+                self.0.update(digest);
+            }
+            Object::Verity(Verity::Sha256(digest)) => {
+                self.byte(5);
+                self.0.update(digest);
+            }
+            Object::Verity(Verity::Sha512(digest)) => {
+                self.byte(6);
+                self.0.update(digest);
+            }
+            Object::Net(net) => self.net(net),
+            Object::Unix(name) => {
+                self.byte(8);
+                self.text(name);
+            }
+            Object::Any => self.byte(9),
         }
+    }
+
+    fn net(&mut self, net: &Net) {
+        self.byte(7);
+        match net.network {
+            Network::Any => self.byte(0),
+            Network::V4(address, prefix) => {
+                self.byte(4);
+                self.0.update(address.octets());
+                self.byte(prefix);
+            }
+            Network::V6(address, prefix) => {
+                self.byte(6);
+                self.0.update(address.octets());
+                self.byte(prefix);
+            }
+        }
+        self.int(net.ports.first.into());
+        self.int(net.ports.last.into());
+        self.optional(net.protocol, |out, protocol| out.byte(protocol as u8));
     }
 
     fn cgroup(&mut self, cgroup: &CgroupRef) {

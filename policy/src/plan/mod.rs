@@ -4,37 +4,69 @@
 
 mod anchors;
 mod digest;
+mod facts;
+mod manner;
 mod name;
+mod net;
 mod object;
+mod operations;
+mod prefixes;
 mod print;
+mod sizes;
+mod subject;
+mod tenant;
+mod undecided;
 
 pub use anchors::Anchors;
+pub use facts::{Diff, Fact};
+pub use manner::{Action, Escalation, Signal};
 pub use name::{Name, NameError};
-pub use object::{CgroupRef, Object};
+pub use net::{Net, Network, Ports, Protocol};
+pub use object::{CgroupRef, Object, Verity};
+pub use operations::Operations;
+pub use prefixes::{NetRow, Prefixes};
+pub use sizes::Sizes;
+pub use subject::{Ids, Namespace, Subject};
+pub use tenant::Tenant;
 
-use aegis_kernel_abi::{Mode, Operations};
-use std::collections::BTreeSet;
+pub(crate) use net::{mask_v4, mask_v6};
+pub(crate) use object::is_below;
+pub(crate) use print::Moment;
+use print::print_subject;
+
+use aegis_kernel_abi::Mode;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A compiled policy. Two plans are equal exactly if their digests are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    name: Name,
-    serial: Option<u64>,
-    mode: Mode,
-    rules: Vec<Rule>,
-    exempt: BTreeSet<CgroupRef>,
+    pub(crate) name: Name,
+    pub(crate) serial: Option<u64>,
+    pub(crate) expires: Option<u64>,
+    pub(crate) mode: Mode,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) exempt: BTreeSet<CgroupRef>,
+    pub(crate) tenants: BTreeMap<Name, Tenant>,
 }
 
-/// What is not to be done with some objects.
+/// What is not to be done with some objects, by some.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    id: Name,
-    declared: Operations,
-    mode: Mode,
-    severity: Severity,
-    reason: Option<String>,
-    anchors: Anchors,
-    objects: Vec<Object>,
+    pub(crate) id: Name,
+    pub(crate) tenant: Option<Name>,
+    pub(crate) action: Action,
+    pub(crate) declared: Operations,
+    pub(crate) objects: Vec<Object>,
+    pub(crate) when: Vec<Subject>,
+    pub(crate) unless: Vec<Subject>,
+    pub(crate) mode: Mode,
+    pub(crate) signal: Option<Signal>,
+    pub(crate) escalation: Option<Escalation>,
+    pub(crate) anchors: Anchors,
+    pub(crate) lockdown: bool,
+    pub(crate) severity: Severity,
+    pub(crate) mitre: BTreeSet<String>,
+    pub(crate) reason: Option<String>,
 }
 
 /// How much a match matters to those who look at it. Changes no decision.
@@ -59,22 +91,18 @@ impl Plan {
         Self {
             name: Name::of_empty_policy(),
             serial: None,
+            expires: None,
             mode: Mode::Enforce,
             rules: Vec::new(),
             exempt: BTreeSet::new(),
+            tenants: BTreeMap::new(),
         }
     }
 
     /// Brings the rules into their order. Their ids must differ.
-    pub(crate) fn new(
-        name: Name,
-        serial: Option<u64>,
-        mode: Mode,
-        mut rules: Vec<Rule>,
-        exempt: BTreeSet<CgroupRef>,
-    ) -> Self {
-        rules.sort_by(|one, other| one.id.cmp(&other.id));
-        Self { name, serial, mode, rules, exempt }
+    pub(crate) fn normal(mut self) -> Self {
+        self.rules.sort_by(|one, other| one.id.cmp(&other.id));
+        self
     }
 
     /// What the policy is called.
@@ -87,6 +115,12 @@ impl Plan {
     #[must_use]
     pub fn serial(&self) -> Option<u64> {
         self.serial
+    }
+
+    /// From when on it is not to be put in force anew, in seconds since 1970.
+    #[must_use]
+    pub fn expires(&self) -> Option<u64> {
+        self.expires
     }
 
     /// The mode of the policy as a whole. It is contained in the mode of each rule.
@@ -106,22 +140,24 @@ impl Plan {
     pub fn exempt(&self) -> &BTreeSet<CgroupRef> {
         &self.exempt
     }
+
+    /// Those who have rules of their own, by name.
+    #[must_use]
+    pub fn tenants(&self) -> &BTreeMap<Name, Tenant> {
+        &self.tenants
+    }
 }
 
 impl Rule {
-    /// Brings the objects into their order and takes each once.
-    pub(crate) fn new(
-        id: Name,
-        declared: Operations,
-        mode: Mode,
-        severity: Severity,
-        reason: Option<String>,
-        anchors: Anchors,
-        mut objects: Vec<Object>,
-    ) -> Self {
-        objects.sort_unstable();
-        objects.dedup();
-        Self { id, declared, mode, severity, reason, anchors, objects }
+    /// Brings what it lists into its order and takes each once.
+    pub(crate) fn normal(mut self) -> Self {
+        for list in [&mut self.when, &mut self.unless] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        self.objects.sort_unstable();
+        self.objects.dedup();
+        self
     }
 
     /// Its id, unique in the policy.
@@ -130,14 +166,27 @@ impl Rule {
         &self.id
     }
 
+    /// The tenant whose rule it is; none if it is the host's.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Name> {
+        self.tenant.as_ref()
+    }
+
+    /// What it does with what it matches.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
     /// The operations that are decided upon: those declared, and what would be a way around them.
     ///
     /// With `exec` also `map-exec`: a dynamic loader, called as a command, starts a program by mapping it, and no
-    /// exec of that program ever happens. With `write` also `truncate`, which empties a file without opening it.
-    /// With `create` also `mkdir`, `mknod` and `symlink`: it means making anything in that name.
+    /// exec of that program ever happens. With `write` also `append`, and `truncate`, which empties a file without
+    /// opening it. With `create` also `mkdir`, `mknod` and `symlink`: it means making anything in that name. With
+    /// `connect` also `send`, which needs no connection.
     #[must_use]
     pub fn operations(&self) -> Operations {
-        widened(self.declared)
+        self.declared.widened()
     }
 
     /// The operations as the policy names them.
@@ -150,6 +199,42 @@ impl Rule {
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// The signal for who is denied something; none if the policy leaves that to the daemon.
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal> {
+        self.signal
+    }
+
+    /// When that signal becomes SIGKILL, if ever.
+    #[must_use]
+    pub fn escalation(&self) -> Option<Escalation> {
+        self.escalation
+    }
+
+    /// Whether it only counts when the daemon is gone and that is to lock the host down.
+    #[must_use]
+    pub fn lockdown(&self) -> bool {
+        self.lockdown
+    }
+
+    /// Whom it is about: one of these must hold, or there are none and it is about everybody.
+    #[must_use]
+    pub fn when(&self) -> &[Subject] {
+        &self.when
+    }
+
+    /// Who is excepted: for whom one of these holds.
+    #[must_use]
+    pub fn unless(&self) -> &[Subject] {
+        &self.unless
+    }
+
+    /// Techniques of MITRE ATT&CK that it is about, such as `T1003.008`.
+    #[must_use]
+    pub fn mitre(&self) -> &BTreeSet<String> {
+        &self.mitre
     }
 
     /// How much a match matters.
@@ -175,19 +260,6 @@ impl Rule {
     pub fn objects(&self) -> &[Object] {
         &self.objects
     }
-}
-
-/// See [`Rule::operations`].
-pub(crate) fn widened(declared: Operations) -> Operations {
-    const WIDER: [(Operations, Operations); 3] = [
-        (Operations::EXEC, Operations::MAP_EXEC),
-        (Operations::WRITE, Operations::TRUNCATE),
-        (Operations::CREATE, Operations::MKDIR.union(Operations::MKNOD).union(Operations::SYMLINK)),
-    ];
-    WIDER
-        .into_iter()
-        .filter(|(operation, _)| declared.contains(*operation))
-        .fold(declared, |all, (_, wider)| all | wider)
 }
 
 impl Severity {

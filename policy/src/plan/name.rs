@@ -1,5 +1,6 @@
 //! Names of policies and ids of rules.
 
+use super::{Net, Operations, Ports, Protocol};
 use sha2::{Digest, Sha256};
 
 /// Name of a policy or id of a rule: 1 to [`Name::LONGEST`] of the characters `A-Z a-z 0-9 . _ -`, so that it
@@ -71,6 +72,19 @@ impl Name {
         let end = relative.len().saturating_sub(Self::LONGEST - head.len());
         let tail: String = relative.bytes().skip(end).map(byte).collect();
         Self(head + &tail)
+    }
+
+    /// The id of the rule that denies addresses in format 1: another one for each entry that means something else.
+    pub(crate) fn of_net(net: &Net, operations: Operations) -> Self {
+        let (network, ports) = (net.network.to_string(), net.ports);
+        if ports == Ports::ANY {
+            // An address has no hyphen, so none of two of them is the same; a prefix is set off by an underscore.
+            let kind = if network.contains('/') { "deny_cidr" } else { "deny_ip" };
+            return Self(format!("{kind}-{}", network.replace(':', "-").replace('/', "_")));
+        }
+        let protocol = net.protocol.map_or("any", Protocol::word);
+        let words: Vec<&str> = operations.words().collect();
+        Self(format!("deny_port-{}-{protocol}-{}", ports.first, words.join("-")))
     }
 
     /// The id of the rule that denies an inode in format 1.

@@ -1,21 +1,10 @@
 //! Typed reading of one table. Every method reports what is wrong with its field and then answers as if the
 //! field were not there, so that one mistake hides no other.
 
-use super::{Placed, closest};
+use super::{Placed, Section, closest};
 use crate::diagnostic::{Code, Fault, Place, Sink, enumerate, quote};
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
-
-/// A kind of table.
-#[derive(Debug)]
-pub(crate) struct Section {
-    /// What messages call it.
-    pub(crate) what: &'static str,
-    /// Where in a file its keys go.
-    pub(crate) goes: &'static str,
-    /// The keys it has.
-    pub(crate) keys: &'static [&'static str],
-}
 
 /// One table of a file.
 pub(crate) struct Fields<'a> {
@@ -33,9 +22,26 @@ struct Shape(&'static str, &'static str);
 const TEXT: Shape = Shape("a string", "write text in quotes, `KEY = \"…\"`");
 const TEXTS: Shape = Shape("a string or a list of strings", "write `KEY = [\"…\", \"…\"]`");
 const INTEGER: Shape = Shape("an integer", "write digits only, without quotes");
+const FLAG: Shape = Shape("`true`", "write `KEY = true`, or remove it");
+const MOMENT: Shape = Shape(
+    "a date with a time and an offset",
+    "write it without quotes, such as `KEY = 2030-12-31T00:00:00Z`",
+);
+const SCALARS: Shape = Shape("an integer, a string, or a list of them", "write `KEY = [0, \"1000-1999\"]`");
 const TABLE: Shape = Shape("a table", "write `[KEY]` on a line of its own and the settings below");
 const TABLES: Shape =
     Shape("a list of tables", "write `[[KEY]]` on a line of its own and the settings of one below");
+
+/// A value of a list that takes numbers and texts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scalar<'a> {
+    /// As it is written, with the base.
+    Integer(&'a DeInteger<'a>),
+    Text(&'a str),
+}
+
+const NAMED: Shape =
+    Shape("tables with names", "write `[KEY.NAME]` on a line of its own and the settings below");
 
 type Value<'a> = Placed<&'a DeValue<'a>>;
 
@@ -49,10 +55,11 @@ impl<'a> Fields<'a> {
         place: Place,
         sink: &mut Sink,
     ) -> Self {
-        let unknown = table.keys().filter(|key| !section.keys.contains(&key.get_ref().as_ref()));
+        let known: Vec<&str> = section.names().collect();
+        let unknown = table.keys().filter(|key| !section.has(key.get_ref()));
         let mut meant = Vec::new();
         for key in unknown {
-            let closest = closest(key.get_ref(), section.keys);
+            let closest = closest(key.get_ref(), &known);
             meant.extend(closest);
             let fault = unknown_key(section, others, key.get_ref(), closest);
             sink.push(fault.at(Place::new(place.source, key.span())));
@@ -108,6 +115,52 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The numbers and strings of a key that takes a list of them or a single one.
+    pub(crate) fn scalars(&self, key: &str, sink: &mut Sink) -> Vec<Placed<Scalar<'a>>> {
+        let Some(value) = self.get(key) else { return Vec::new() };
+        let items = match value.value {
+            DeValue::Array(items) if items.is_empty() => {
+                sink.push(empty_list(key).at(value.place));
+                return Vec::new();
+            }
+            DeValue::Array(items) => items
+                .iter()
+                .map(|item| Placed {
+                    value: item.get_ref(),
+                    place: Place::new(value.place.source, item.span()),
+                })
+                .collect(),
+            _ => vec![value],
+        };
+        let scalar = |item: Value<'a>| {
+            let value = match item.value {
+                DeValue::Integer(integer) => Scalar::Integer(integer),
+                DeValue::String(text) => Scalar::Text(text),
+                other => return report(wrong_type(key, &SCALARS, other), item.place, sink),
+            };
+            Some(Placed { value, place: item.place })
+        };
+        items.into_iter().filter_map(scalar).collect()
+    }
+
+    /// Whether the key is `true`; any other value is reported.
+    pub(crate) fn flag(&self, key: &str, sink: &mut Sink) -> Option<Place> {
+        let Placed { value, place } = self.get(key)?;
+        match value {
+            DeValue::Boolean(true) => Some(place),
+            other => report(wrong_type(key, &FLAG, other), place, sink),
+        }
+    }
+
+    /// The moment of a key, as RFC 3339 writes it as far as it is complete.
+    pub(crate) fn moment(&self, key: &str, sink: &mut Sink) -> Option<Placed<String>> {
+        let Placed { value, place } = self.get(key)?;
+        match value {
+            DeValue::Datetime(value) => Some(Placed { value: value.to_string(), place }),
+            other => report(wrong_type(key, &MOMENT, other), place, sink),
+        }
+    }
+
     fn item(&self, key: &str, item: &'a Spanned<DeValue<'a>>, sink: &mut Sink) -> Option<Placed<&'a str>> {
         let place = Place::new(self.place.source, item.span());
         match item.get_ref().as_str() {
@@ -152,6 +205,37 @@ impl<'a> Fields<'a> {
         tables
     }
 
+    /// The tables of a key that takes one as well.
+    pub(crate) fn alternatives(&self, key: &str, sink: &mut Sink) -> Vec<Placed<&'a DeTable<'a>>> {
+        match self.get(key) {
+            Some(Placed { value: DeValue::Table(_), .. }) => self.table(key, sink).into_iter().collect(),
+            Some(Placed { value: DeValue::Array(items), place }) if items.is_empty() => {
+                sink.push(empty_list(key).at(place));
+                Vec::new()
+            }
+            _ => self.tables(key, sink),
+        }
+    }
+
+    /// The tables of a key with the names that the author gave them.
+    pub(crate) fn named(
+        &self,
+        key: &str,
+        sink: &mut Sink,
+    ) -> Vec<(Placed<&'a str>, Placed<&'a DeTable<'a>>)> {
+        let Some(Placed { value: tables, place }) = self.table(key, sink) else { return Vec::new() };
+        let mut named = Vec::with_capacity(tables.len());
+        for (name, value) in tables {
+            let name =
+                Placed { value: name.get_ref().as_ref(), place: Place::new(place.source, name.span()) };
+            match value.get_ref().as_table() {
+                Some(table) => named.push((name, Placed { value: table, place: name.place })),
+                None => sink.push(wrong_type(key, &NAMED, value.get_ref()).at(name.place)),
+            }
+        }
+        named
+    }
+
     fn get(&self, key: &str) -> Option<Value<'a>> {
         let value = self.table.get(key)?;
         Some(Placed { value: value.get_ref(), place: Place::new(self.place.source, value.span()) })
@@ -179,10 +263,10 @@ fn report<T>(fault: Fault, place: Place, sink: &mut Sink) -> Option<T> {
 }
 
 fn unknown_key(section: &Section, others: &[&Section], key: &str, meant: Option<&str>) -> Fault {
-    let keys = enumerate(section.keys.iter().copied());
+    let keys = enumerate(section.names());
     let help = match meant {
         Some(meant) => format!("did you mean `{meant}`? The keys here are {keys}"),
-        None => match others.iter().find(|other| other.keys.contains(&key)) {
+        None => match others.iter().find(|other| other.has(key)) {
             Some(other) => format!("`{key}` is a key of {}: write it {}", other.what, other.goes),
             None => format!("the keys here are {keys}"),
         },
@@ -209,7 +293,8 @@ fn wrong_type(key: &str, Shape(wanted, help): &Shape, found: &DeValue<'_>) -> Fa
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
         DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "a boolean",
+        DeValue::Boolean(true) => "`true`",
+        DeValue::Boolean(false) => "`false`",
         DeValue::Datetime(_) => "a date or time",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",

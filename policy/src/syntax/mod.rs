@@ -3,10 +3,12 @@
 
 mod fields;
 mod lines;
+mod section;
 mod suggest;
 
-pub(crate) use fields::{Fields, Section};
+pub(crate) use fields::{Fields, Scalar};
 pub(crate) use lines::{Line, lines};
+pub(crate) use section::{Key, Section, Takes, key};
 pub(crate) use suggest::{choice, closest};
 
 use crate::diagnostic::{Code, Fault, Place, Sink};

@@ -1,0 +1,54 @@
+//! What the language has and the probes of this version do not decide upon. A rule that has some of it is refused as a
+//! whole by whoever loads it: a part of a rule would be another rule.
+
+use super::{Action, Object, Plan, Rule};
+use crate::diagnostic::enumerate;
+
+impl Plan {
+    /// Each rule that cannot be in force with this version, with what is missing. Empty if all can.
+    #[must_use]
+    pub fn undecided(&self) -> Vec<String> {
+        let told = |rule: &Rule| {
+            let parts = rule.undecided();
+            (!parts.is_empty()).then(|| {
+                let missing = parts.join(", ");
+                format!(
+                    "rule {}: this version cannot decide upon {missing}: remove the rule, or what it cannot",
+                    rule.id
+                )
+            })
+        };
+        self.rules.iter().filter_map(told).collect()
+    }
+}
+
+impl Rule {
+    fn undecided(&self) -> Vec<String> {
+        let mut parts = Vec::new();
+        // What is added to an operation as a way around it goes without being named.
+        let operations = self.declared.widened().undecided();
+        let named = operations & self.declared;
+        let named = if named.is_empty() { operations } else { named };
+        if !named.is_empty() {
+            parts.push(enumerate(named.words()));
+        }
+        let mut keys: Vec<&str> = self
+            .objects
+            .iter()
+            .filter(|object| !matches!(object, Object::Path(_) | Object::Inode { .. }))
+            .map(Object::key)
+            .collect();
+        keys.dedup();
+        let others = [
+            ("when", !self.when.is_empty()),
+            ("unless", !self.unless.is_empty()),
+            ("tenant", self.tenant.is_some()),
+            ("action", self.action == Action::Allow),
+            ("escalate", self.escalation.is_some()),
+            ("lockdown", self.lockdown),
+        ];
+        keys.extend(others.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| key));
+        parts.extend(keys.iter().map(|key| format!("`{key}`")));
+        parts
+    }
+}
