@@ -23,6 +23,10 @@ pub struct LinkInfo {
     /// Runs that the kernel left out because the program was running on that CPU already. Must stay 0: each
     /// would be a request that nobody decided.
     pub recursion_misses: u64,
+    /// Runs of the program that the kernel has counted: it counts while `kernel.bpf_stats_enabled` is 1.
+    pub run_count: u64,
+    /// How long those took, in nanoseconds.
+    pub run_time_ns: u64,
 }
 
 /// What the pins say.
@@ -81,8 +85,14 @@ pub(crate) fn link_info(pins: &PinDir, hook: Hook) -> Result<Option<LinkInfo>, E
     let info: bpf_link_info = sys::describe(link.as_fd()).map_err(call_path("describe", &path))?;
     let program = sys::open_pin(&pins.program(hook)).map_err(call_path("open", &pins.program(hook)))?;
     let described: bpf_prog_info = sys::describe(program.as_fd()).map_err(call("describe", hook.word()))?;
-    let recursion_misses = described.recursion_misses;
-    Ok(Some(LinkInfo { hook, link_id: info.id, program_id: info.prog_id, recursion_misses }))
+    Ok(Some(LinkInfo {
+        hook,
+        link_id: info.id,
+        program_id: info.prog_id,
+        recursion_misses: described.recursion_misses,
+        run_count: described.run_cnt,
+        run_time_ns: described.run_time_ns,
+    }))
 }
 
 /// How long links may take to end once their pins are gone: the kernel frees them after a grace period.

@@ -4,7 +4,8 @@ use crate::accounts::{Accounts, sum};
 use crate::error::{Error, call, call_path};
 use crate::events::EventRing;
 use crate::fallback;
-use crate::generation::Generations;
+use crate::fill::{Fill, Table};
+use crate::generation::{Generations, capacity};
 use crate::guarded::Survivors;
 use crate::inspect::{LinkInfo, link_info};
 use crate::notices::NoticeRing;
@@ -225,6 +226,29 @@ impl Probes {
             sys::map_delete(map, stale).map_err(call("write", "survival"))?;
         }
         Ok(())
+    }
+
+    /// How full the tables are: those of the generation in force, and those that belong to none.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    pub fn fills(&self) -> Result<Vec<Fill>, Error> {
+        let map = self.survival.as_fd();
+        let (keys, _) = sys::map_read_all::<SurvivalKey, Survival>(map, SURVIVAL_READ)
+            .map_err(call("read", "survival"))?;
+        let (entries, capacity) = (keys.len() as u64, capacity(map, "survival")?);
+        let mut fills = self.generations.fills(self.generations.active().generation)?;
+        fills.push(Fill { table: Table::Survival, entries, capacity });
+        fills.extend(self.accounts.fills()?);
+        Ok(fills)
+    }
+
+    /// Bytes that the ring of events has room for.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn ring_bytes(&self) -> Result<u64, Error> {
+        capacity(open_map(&self.pins, "events")?.as_fd(), "events")
     }
 
     /// The survival list.

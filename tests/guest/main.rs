@@ -12,6 +12,7 @@ mod forced;
 mod holders;
 mod large;
 mod life;
+mod metrics;
 mod moves;
 mod names;
 mod no_window;
@@ -51,6 +52,7 @@ fn main() {
         accounts::trials(),
         chaos::trials(),
         life::trials(),
+        metrics::trials(),
         daemon::trials(),
         names::trials(),
         forced::trials(),

@@ -5,6 +5,7 @@
 mod accounts;
 mod actor;
 mod holders;
+mod look;
 mod pins;
 mod resolve;
 mod run;

@@ -70,6 +70,7 @@ const NO_RACE: &[&str] = &[
     "forced::",
     "holders::",
     "large::",
+    "metrics::",
     "verbs::",
     "policies::",
     "moves::",

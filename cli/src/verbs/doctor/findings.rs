@@ -290,9 +290,14 @@ mod tests {
             (
                 "runs",
                 |status| {
-                    let link =
-                        LinkStatus { hook: String::new(), link_id: 1, program_id: 1, recursion_misses: 1 };
-                    status.links.push(link);
+                    status.links.push(LinkStatus {
+                        hook: String::new(),
+                        link_id: 1,
+                        program_id: 1,
+                        recursion_misses: 1,
+                        run_count: 1,
+                        run_time_ns: 1,
+                    });
                 },
                 Grade::Wrong,
             ),
