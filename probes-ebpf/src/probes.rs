@@ -344,14 +344,7 @@ fn adoptable(pins: &PinDir) -> Result<Option<Identity>, Error> {
     if !pins.map(IDENTITY).exists() {
         return if armed { other("the missing identity") } else { pins.remove_contents().map(|()| None) };
     }
-    let Some(identity) = read_identity(pins)? else { return other("the size of the identity") };
-    if identity.abi_version != ABI_VERSION {
-        return other("the version of the ABI");
-    }
-    let Some(kind) = object::kind_of(&identity) else { return other("the kind of the programs") };
-    if identity.object_digest != object::object_digest(kind) {
-        return other("the digest of the programs");
-    }
+    let (identity, _) = identity_of_this_build(pins)?;
     for (hook, tag) in Hook::ALL.iter().zip(identity.program_tags) {
         let Some(link) = link_info(pins, *hook)? else { continue };
         let path = pins.program(*hook);
@@ -363,6 +356,20 @@ fn adoptable(pins: &PinDir) -> Result<Option<Identity>, Error> {
         }
     }
     Ok(Some(identity))
+}
+
+/// The identity of what is pinned, if it is that of this build.
+pub(crate) fn identity_of_this_build(pins: &PinDir) -> Result<(Identity, Kind), Error> {
+    let other = |what| Err(Error::OtherVersion { path: pins.root().to_owned(), what });
+    let Some(identity) = read_identity(pins)? else { return other("the size of the identity") };
+    if identity.abi_version != ABI_VERSION {
+        return other("the version of the ABI");
+    }
+    let Some(kind) = object::kind_of(&identity) else { return other("the kind of the programs") };
+    if identity.object_digest != object::object_digest(kind) {
+        return other("the digest of the programs");
+    }
+    Ok((identity, kind))
 }
 
 fn arm(pins: &PinDir, (kind, mut ebpf): (Kind, Ebpf)) -> Result<Identity, Error> {

@@ -9,6 +9,7 @@ mod chaos;
 mod daemon;
 mod fallback;
 mod forced;
+mod health;
 mod holders;
 mod large;
 mod life;
@@ -59,6 +60,7 @@ fn main() {
         no_window::trials(),
         large::trials(),
         policies::trials(),
+        health::trials(),
         holders::trials(),
         moves::trials(),
         reload::trials(),

@@ -14,6 +14,7 @@ mod lint;
 mod metrics;
 mod nothing_armed;
 mod peer;
+mod pinned;
 mod place;
 mod refused;
 mod usage;
@@ -29,6 +30,7 @@ fn main() {
         refused::trials(),
         fallback::trials(),
         metrics::trials(),
+        pinned::trials(),
         control::trials(),
         fuzz::trials(),
     ];

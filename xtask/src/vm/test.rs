@@ -68,6 +68,7 @@ const NO_RACE: &[&str] = &[
     "daemon::",
     "names::",
     "forced::",
+    "health::",
     "holders::",
     "large::",
     "metrics::",
