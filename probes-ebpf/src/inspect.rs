@@ -83,7 +83,8 @@ pub(crate) fn link_info(pins: &PinDir, hook: Hook) -> Result<Option<LinkInfo>, E
     }
     let link = sys::open_pin(&path).map_err(call_path("open", &path))?;
     let info: bpf_link_info = sys::describe(link.as_fd()).map_err(call_path("describe", &path))?;
-    let program = sys::open_pin(&pins.program(hook)).map_err(call_path("open", &pins.program(hook)))?;
+    // Not by its pin, which somebody may have removed: the link decides all the same, and must be seen and taken down.
+    let program = sys::program_by_id(info.prog_id).map_err(call("open the program of", hook.word()))?;
     let described: bpf_prog_info = sys::describe(program.as_fd()).map_err(call("describe", hook.word()))?;
     Ok(Some(LinkInfo {
         hook,
@@ -112,8 +113,9 @@ const PROGRAMS_END: Duration = Duration::from_secs(30);
 pub fn take_down(pins: &PinDir, _lock: &Lock) -> Result<Vec<LinkInfo>, Error> {
     let links: Vec<LinkInfo> =
         Hook::ALL.iter().filter_map(|hook| link_info(pins, *hook).transpose()).collect::<Result<_, _>>()?;
-    let programs: Vec<(Hook, u32)> =
-        Hook::ALL.iter().filter_map(|hook| program_id(pins, *hook).transpose()).collect::<Result<_, _>>()?;
+    let pinned = Hook::ALL.iter().filter_map(|hook| program_id(pins, *hook).transpose());
+    let mut programs: Vec<(Hook, u32)> = pinned.collect::<Result<_, _>>()?;
+    programs.extend(links.iter().map(|link| (link.hook, link.program_id)));
     pins.remove_links()?;
     let link_ids: Vec<_> = links.iter().map(|link| (link.hook, link.link_id)).collect();
     all_gone("link", &link_ids, LINKS_END, sys::link_exists)?;

@@ -220,6 +220,14 @@ pub(crate) fn map_by_id(id: u32) -> io::Result<OwnedFd> {
     unsafe { bpf_fd(bpf_cmd::BPF_MAP_GET_FD_BY_ID, &mut attr) }
 }
 
+/// A program by its id.
+pub(crate) fn program_by_id(id: u32) -> io::Result<OwnedFd> {
+    let mut attr = new_attr();
+    attr.__bindgen_anon_6.__bindgen_anon_1.prog_id = id;
+    // SAFETY: no pointers in this command.
+    unsafe { bpf_fd(bpf_cmd::BPF_PROG_GET_FD_BY_ID, &mut attr) }
+}
+
 /// Whether a link with this id exists.
 pub(crate) fn link_exists(id: u32) -> io::Result<bool> {
     let mut attr = new_attr();

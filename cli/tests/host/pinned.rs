@@ -10,11 +10,16 @@ use serde_json::Value;
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
     let why = why_not();
-    let trial = Trial::test("pinned::changes_are_found", || {
-        changes_are_found();
-        Ok(())
-    });
-    vec![ignored_unless(why.is_none(), why.unwrap_or_default(), trial)]
+    let tests: [(&str, fn()); 2] =
+        [("changes_are_found", changes_are_found), ("detach_needs_no_program", detach_needs_no_program)];
+    let trial = |(name, test): (&str, fn())| {
+        let trial = Trial::test(format!("pinned::{name}"), move || {
+            test();
+            Ok(())
+        });
+        ignored_unless(why.is_none(), why.unwrap_or_default(), trial)
+    };
+    tests.into_iter().map(trial).collect()
 }
 
 /// A change, how it is undone before the next, and what is wrong meanwhile.
@@ -73,4 +78,21 @@ fn changes_are_found() {
     armed.among_pins("rm maps/ledger");
     let doctor = armed.run(&["doctor"]).stdout;
     assert!(doctor.contains("WRONG    pinned tables: maps/ledger is missing\n"), "{doctor}");
+}
+
+/// Whatever somebody has removed, there is a way down: links that decide must never be out of reach.
+fn detach_needs_no_program() {
+    for with_daemon in [true, false] {
+        let mut armed = Armed::start(&["run", "--observe"]);
+        if !with_daemon {
+            armed.kill();
+        }
+        armed.among_pins("rm programs/sys_exit maps/objects maps/events maps/identity");
+        let ran = armed.run(&["detach", "--reason", "test", "-o", "json"]);
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        assert_eq!(ran.json()["links"].as_array().map(Vec::len), Some(2));
+        if with_daemon {
+            armed.wait_for_its_end();
+        }
+    }
 }
