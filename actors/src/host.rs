@@ -3,5 +3,5 @@
 
 pub use aegis_kernel_abi::Mode;
 pub use aegis_probes::{
-    Capabilities, HELPER_ARGUMENT, RAN_ARGUMENT, TestSettings, capabilities, helper_main,
+    Capabilities, HELPER_ARGUMENT, Pinned, RAN_ARGUMENT, TestSettings, capabilities, helper_main,
 };

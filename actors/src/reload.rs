@@ -81,12 +81,46 @@ impl Default for Live {
     }
 }
 
-/// Reloads by signal: how many were asked for, and how many of those are done.
+/// What became of a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Something has changed.
+    Taken,
+    /// It was read, and nothing in it that counts now is different.
+    Unchanged,
+    /// It was not taken.
+    Refused,
+}
+
+impl Outcome {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Taken, Self::Unchanged, Self::Refused];
+
+    /// As it is written.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+        }
+    }
+
+    fn of(reloaded: &Result<ReloadReply, Refusal>) -> Self {
+        match reloaded {
+            Ok(reply) if reply.changed.is_empty() => Self::Unchanged,
+            Ok(_) => Self::Taken,
+            Err(_) => Self::Refused,
+        }
+    }
+}
+
+/// Reloads by signal: how many were asked for, and how many of those are done. And what became of all reloads.
 #[derive(Debug, Default)]
 pub(crate) struct Reloads {
     asked: AtomicU64,
     done: AtomicU64,
     more: Notify,
+    outcomes: [AtomicU64; Outcome::ALL.len()],
 }
 
 impl Reloads {
@@ -114,6 +148,20 @@ impl Reloads {
     pub(crate) fn end(&self, upto: u64) {
         self.done.fetch_max(upto, Ordering::AcqRel);
     }
+
+    fn count(&self, outcome: Outcome) {
+        if let Some(count) = self.outcomes.get(outcome as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many there were since the daemon was started, by what became of them.
+    pub(crate) fn outcomes(&self) -> [(Outcome, u64); Outcome::ALL.len()] {
+        Outcome::ALL.map(|outcome| {
+            let count = self.outcomes.get(outcome as usize);
+            (outcome, count.map_or(0, |count| count.load(Ordering::Relaxed)))
+        })
+    }
 }
 
 fn refused(kind: RefusalKind, message: String) -> Refusal {
@@ -125,6 +173,12 @@ fn refused(kind: RefusalKind, message: String) -> Refusal {
 /// # Errors
 /// Nothing has changed then. The log and a record say why.
 pub(crate) async fn reload(ways: &Ways) -> Result<ReloadReply, Refusal> {
+    let reloaded = read_and_take(ways).await;
+    ways.boot.reloads.count(Outcome::of(&reloaded));
+    reloaded
+}
+
+async fn read_and_take(ways: &Ways) -> Result<ReloadReply, Refusal> {
     let configuration = ways.boot.configuration.lock().await;
     let Some(configuration) = configuration.as_ref() else {
         let message = "this daemon was started without a configuration that could be read again".to_owned();
@@ -253,4 +307,32 @@ fn say_taken(boot: &Boot, reply: &ReloadReply) {
         tracing::warn!(needs_start, "these settings count from the next start of the daemon on");
     }
     boot.did("reloaded", &changed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_counted_by_what_changed() {
+        let reply = |changed: &[&str], needs_start: &[&str]| {
+            let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+            let (changed, needs_start) = (keys(changed), keys(needs_start));
+            Ok(ReloadReply { version: API_VERSION, changed, needs_start, applied: None })
+        };
+        let reloads = Reloads::default();
+        for (reloaded, outcome) in [
+            (reply(&["policy.mode"], &[]), Outcome::Taken),
+            (reply(&["policy.mode"], &["sinks.file.path"]), Outcome::Taken),
+            (reply(&[], &[]), Outcome::Unchanged),
+            // It was different from the start on, and is again.
+            (reply(&[], &["sinks.file.path"]), Outcome::Unchanged),
+            (Err(refused(RefusalKind::Policy, String::new())), Outcome::Refused),
+            (Err(refused(RefusalKind::Failed, String::new())), Outcome::Refused),
+        ] {
+            assert_eq!(Outcome::of(&reloaded), outcome, "{reloaded:?}");
+            reloads.count(outcome);
+        }
+        assert_eq!(reloads.outcomes(), [(Outcome::Taken, 2), (Outcome::Unchanged, 2), (Outcome::Refused, 2)]);
+    }
 }

@@ -94,6 +94,12 @@ pub struct LinkStatus {
     pub program_id: u32,
     /// Runs that the kernel left out because the program was running on that CPU already; must stay 0.
     pub recursion_misses: u64,
+    /// Runs of the program that the kernel has counted: it counts while `kernel.bpf_stats_enabled` is 1.
+    #[serde(default)]
+    pub run_count: u64,
+    /// How long those took, in nanoseconds.
+    #[serde(default)]
+    pub run_time_ns: u64,
 }
 
 /// Counts since arming, over all CPUs.

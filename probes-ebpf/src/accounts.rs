@@ -5,6 +5,8 @@
 //! follows from them is not its concern.
 
 use crate::error::{Error, call};
+use crate::fill::{Fill, Table};
+use crate::generation::capacity;
 use crate::mapped::Mapped;
 use crate::object::open_map;
 use crate::pins::PinDir;
@@ -145,6 +147,23 @@ impl Accounts {
         let (keys, values) =
             sys::map_read_all(self.summarised.as_fd(), STORMS_READ).map_err(call("read", "summarised"))?;
         Ok(keys.into_iter().zip(values).collect())
+    }
+
+    /// How full the tables of storms are.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    pub(crate) fn fills(&self) -> Result<[Fill; 2], Error> {
+        let room = |table: &OwnedFd, name| capacity(table.as_fd(), name);
+        let (storms, summarised) = (self.storms()?.len() as u64, self.summarised()?.len() as u64);
+        Ok([
+            Fill { table: Table::Storms, entries: storms, capacity: room(&self.storms, "storms")? },
+            Fill {
+                table: Table::Summarised,
+                entries: summarised,
+                capacity: room(&self.summarised, "summarised")?,
+            },
+        ])
     }
 
     /// Says what was told of a storm.

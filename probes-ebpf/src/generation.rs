@@ -5,6 +5,7 @@
 //! again before every decision that might still read it has ended: updating a map of maps waits for that.
 
 use crate::error::{Error, call};
+use crate::fill::{Fill, Table};
 use crate::guarded::Guarded;
 use crate::mapped::Mapped;
 use crate::object::open_map;
@@ -213,6 +214,26 @@ impl Generations {
         Ok(pending.map(|rule| crate::tables::unpadded(&rule.id)).collect())
     }
 
+    /// How full the tables of a generation are: entries as they were loaded, room as it was made. None without one.
+    ///
+    /// # Errors
+    /// If a table cannot be looked at.
+    pub fn fills(&self, generation: u32) -> Result<Vec<Fill>, Error> {
+        let Some(info) = self.info(generation)? else { return Ok(Vec::new()) };
+        let Self { objects, slots, rows, rules, exempt, .. } = self;
+        let mut fills = Vec::new();
+        for banked in [rules, objects, slots, rows, exempt] {
+            let table = Table::ALL.into_iter().find(|table| table.word() == banked.name);
+            let loaded = table.and_then(|table| table.loaded(&info).map(|entries| (table, entries)));
+            let (Some((table, entries)), Some(inner)) = (loaded, banked.inner(generation % BANKS)?) else {
+                continue;
+            };
+            let capacity = capacity(inner.as_fd(), banked.name)?;
+            fills.push(Fill { table, entries: entries.into(), capacity });
+        }
+        Ok(fills)
+    }
+
     /// Bytes of kernel memory in the tables of both banks, as the kernel reckons them.
     ///
     /// # Errors
@@ -294,6 +315,11 @@ fn stray(tables: &Tables, generation: u32) -> Option<(&'static str, u32)> {
     let rows = tables.rows.iter().map(|row| ("rows", row.generation));
     let exempt = tables.exempt.iter().map(|(_, exempt)| ("exempt", exempt.generation));
     objects.chain(slots).chain(rows).chain(exempt).find(|(_, found)| *found != generation)
+}
+
+/// Entries that a map has room for; of a ring, bytes.
+pub(crate) fn capacity(map: BorrowedFd<'_>, name: &'static str) -> Result<u64, Error> {
+    sys::describe::<bpf_map_info>(map).map(|info| info.max_entries.into()).map_err(call("describe", name))
 }
 
 fn size<T>() -> u32 {

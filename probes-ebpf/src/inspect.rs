@@ -23,6 +23,10 @@ pub struct LinkInfo {
     /// Runs that the kernel left out because the program was running on that CPU already. Must stay 0: each
     /// would be a request that nobody decided.
     pub recursion_misses: u64,
+    /// Runs of the program that the kernel has counted: it counts while `kernel.bpf_stats_enabled` is 1.
+    pub run_count: u64,
+    /// How long those took, in nanoseconds.
+    pub run_time_ns: u64,
 }
 
 /// What the pins say.
@@ -79,10 +83,17 @@ pub(crate) fn link_info(pins: &PinDir, hook: Hook) -> Result<Option<LinkInfo>, E
     }
     let link = sys::open_pin(&path).map_err(call_path("open", &path))?;
     let info: bpf_link_info = sys::describe(link.as_fd()).map_err(call_path("describe", &path))?;
-    let program = sys::open_pin(&pins.program(hook)).map_err(call_path("open", &pins.program(hook)))?;
+    // Not by its pin, which somebody may have removed: the link decides all the same, and must be seen and taken down.
+    let program = sys::program_by_id(info.prog_id).map_err(call("open the program of", hook.word()))?;
     let described: bpf_prog_info = sys::describe(program.as_fd()).map_err(call("describe", hook.word()))?;
-    let recursion_misses = described.recursion_misses;
-    Ok(Some(LinkInfo { hook, link_id: info.id, program_id: info.prog_id, recursion_misses }))
+    Ok(Some(LinkInfo {
+        hook,
+        link_id: info.id,
+        program_id: info.prog_id,
+        recursion_misses: described.recursion_misses,
+        run_count: described.run_cnt,
+        run_time_ns: described.run_time_ns,
+    }))
 }
 
 /// How long links may take to end once their pins are gone: the kernel frees them after a grace period.
@@ -102,8 +113,9 @@ const PROGRAMS_END: Duration = Duration::from_secs(30);
 pub fn take_down(pins: &PinDir, _lock: &Lock) -> Result<Vec<LinkInfo>, Error> {
     let links: Vec<LinkInfo> =
         Hook::ALL.iter().filter_map(|hook| link_info(pins, *hook).transpose()).collect::<Result<_, _>>()?;
-    let programs: Vec<(Hook, u32)> =
-        Hook::ALL.iter().filter_map(|hook| program_id(pins, *hook).transpose()).collect::<Result<_, _>>()?;
+    let pinned = Hook::ALL.iter().filter_map(|hook| program_id(pins, *hook).transpose());
+    let mut programs: Vec<(Hook, u32)> = pinned.collect::<Result<_, _>>()?;
+    programs.extend(links.iter().map(|link| (link.hook, link.program_id)));
     pins.remove_links()?;
     let link_ids: Vec<_> = links.iter().map(|link| (link.hook, link.link_id)).collect();
     all_gone("link", &link_ids, LINKS_END, sys::link_exists)?;

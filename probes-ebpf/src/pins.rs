@@ -5,6 +5,7 @@
 
 use crate::error::{Error, call_path};
 use aegis_kernel_abi::Hook;
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -12,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const MAPS_DIR: &str = "maps";
-const PROGRAMS_DIR: &str = "programs";
-const LINKS_DIR: &str = "links";
+pub(crate) const MAPS_DIR: &str = "maps";
+pub(crate) const PROGRAMS_DIR: &str = "programs";
+pub(crate) const LINKS_DIR: &str = "links";
 
 /// `f_type` of a bpf file system (include/uapi/linux/magic.h).
 const BPF_FS_MAGIC: i64 = 0xcafe_4a11;
@@ -71,14 +72,8 @@ impl PinDir {
     /// # Errors
     /// If there is no bpf file system, if others' pins are found, or if another daemon holds the lock.
     pub fn lock(&self) -> Result<Lock, Error> {
-        let parent = self.root.parent().unwrap_or(Path::new("/"));
-        if !self.root.is_dir() {
-            if !is_bpffs(parent)? {
-                return Err(Error::NoBpffs(self.root.clone()));
-            }
+        if !self.exists_on_bpffs()? {
             make_dir(&self.root)?;
-        } else if !is_bpffs(&self.root)? {
-            return Err(Error::NoBpffs(self.root.clone()));
         }
         self.refuse_foreign()?;
         let directory = File::open(&self.root).map_err(call_path("open", &self.root))?;
@@ -105,7 +100,29 @@ impl PinDir {
         }
     }
 
-    fn refuse_foreign(&self) -> Result<(), Error> {
+    /// Whether the root is there. It is on a bpf file system, or could be made there.
+    pub(crate) fn exists_on_bpffs(&self) -> Result<bool, Error> {
+        let exists = self.root.is_dir();
+        let parent = self.root.parent().unwrap_or(Path::new("/"));
+        if is_bpffs(if exists { &self.root } else { parent })? {
+            Ok(exists)
+        } else {
+            Err(Error::NoBpffs(self.root.clone()))
+        }
+    }
+
+    /// What is pinned in one of the directories, by name; nothing if it is not there.
+    pub(crate) fn names(&self, directory: &str) -> Result<BTreeSet<String>, Error> {
+        let path = self.root.join(directory);
+        let entries = match fs::read_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            other => other.map_err(call_path("read", &path))?,
+        };
+        let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+        entries.map(name).collect::<io::Result<_>>().map_err(call_path("read", &path))
+    }
+
+    pub(crate) fn refuse_foreign(&self) -> Result<(), Error> {
         for entry in fs::read_dir(&self.root).map_err(call_path("read", &self.root))? {
             let name = entry.map_err(call_path("read", &self.root))?.file_name();
             let name = name.to_string_lossy();

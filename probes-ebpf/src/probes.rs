@@ -4,7 +4,8 @@ use crate::accounts::{Accounts, sum};
 use crate::error::{Error, call, call_path};
 use crate::events::EventRing;
 use crate::fallback;
-use crate::generation::Generations;
+use crate::fill::{Fill, Table};
+use crate::generation::{Generations, capacity};
 use crate::guarded::Survivors;
 use crate::inspect::{LinkInfo, link_info};
 use crate::notices::NoticeRing;
@@ -227,6 +228,29 @@ impl Probes {
         Ok(())
     }
 
+    /// How full the tables are: those of the generation in force, and those that belong to none.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    pub fn fills(&self) -> Result<Vec<Fill>, Error> {
+        let map = self.survival.as_fd();
+        let (keys, _) = sys::map_read_all::<SurvivalKey, Survival>(map, SURVIVAL_READ)
+            .map_err(call("read", "survival"))?;
+        let (entries, capacity) = (keys.len() as u64, capacity(map, "survival")?);
+        let mut fills = self.generations.fills(self.generations.active().generation)?;
+        fills.push(Fill { table: Table::Survival, entries, capacity });
+        fills.extend(self.accounts.fills()?);
+        Ok(fills)
+    }
+
+    /// Bytes that the ring of events has room for.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub fn ring_bytes(&self) -> Result<u64, Error> {
+        capacity(open_map(&self.pins, "events")?.as_fd(), "events")
+    }
+
     /// The survival list.
     ///
     /// # Errors
@@ -320,14 +344,7 @@ fn adoptable(pins: &PinDir) -> Result<Option<Identity>, Error> {
     if !pins.map(IDENTITY).exists() {
         return if armed { other("the missing identity") } else { pins.remove_contents().map(|()| None) };
     }
-    let Some(identity) = read_identity(pins)? else { return other("the size of the identity") };
-    if identity.abi_version != ABI_VERSION {
-        return other("the version of the ABI");
-    }
-    let Some(kind) = object::kind_of(&identity) else { return other("the kind of the programs") };
-    if identity.object_digest != object::object_digest(kind) {
-        return other("the digest of the programs");
-    }
+    let (identity, _) = identity_of_this_build(pins)?;
     for (hook, tag) in Hook::ALL.iter().zip(identity.program_tags) {
         let Some(link) = link_info(pins, *hook)? else { continue };
         let path = pins.program(*hook);
@@ -339,6 +356,20 @@ fn adoptable(pins: &PinDir) -> Result<Option<Identity>, Error> {
         }
     }
     Ok(Some(identity))
+}
+
+/// The identity of what is pinned, if it is that of this build.
+pub(crate) fn identity_of_this_build(pins: &PinDir) -> Result<(Identity, Kind), Error> {
+    let other = |what| Err(Error::OtherVersion { path: pins.root().to_owned(), what });
+    let Some(identity) = read_identity(pins)? else { return other("the size of the identity") };
+    if identity.abi_version != ABI_VERSION {
+        return other("the version of the ABI");
+    }
+    let Some(kind) = object::kind_of(&identity) else { return other("the kind of the programs") };
+    if identity.object_digest != object::object_digest(kind) {
+        return other("the digest of the programs");
+    }
+    Ok((identity, kind))
 }
 
 fn arm(pins: &PinDir, (kind, mut ebpf): (Kind, Ebpf)) -> Result<Identity, Error> {

@@ -220,6 +220,14 @@ pub(crate) fn map_by_id(id: u32) -> io::Result<OwnedFd> {
     unsafe { bpf_fd(bpf_cmd::BPF_MAP_GET_FD_BY_ID, &mut attr) }
 }
 
+/// A program by its id.
+pub(crate) fn program_by_id(id: u32) -> io::Result<OwnedFd> {
+    let mut attr = new_attr();
+    attr.__bindgen_anon_6.__bindgen_anon_1.prog_id = id;
+    // SAFETY: no pointers in this command.
+    unsafe { bpf_fd(bpf_cmd::BPF_PROG_GET_FD_BY_ID, &mut attr) }
+}
+
 /// Whether a link with this id exists.
 pub(crate) fn link_exists(id: u32) -> io::Result<bool> {
     let mut attr = new_attr();
@@ -282,13 +290,36 @@ unsafe impl Description for bpf_link_info {}
 pub(crate) fn describe<T: Description>(object: BorrowedFd<'_>) -> io::Result<T> {
     // SAFETY: promised by Description.
     let mut description: T = unsafe { mem::zeroed() };
+    // SAFETY: it holds no pointers, and no room for anything behind them.
+    unsafe { describe_into(object, &mut description) }?;
+    Ok(description)
+}
+
+/// The same into a description that may say where there is room for more.
+///
+/// # Safety
+/// Each pointer in the description must be valid for as many elements as are given beside it.
+unsafe fn describe_into<T: Description>(object: BorrowedFd<'_>, description: &mut T) -> io::Result<()> {
     let mut attr = new_attr();
     attr.info.bpf_fd = raw(object);
     attr.info.info_len = u32::try_from(size_of::<T>()).unwrap_or(0);
-    attr.info.info = (&raw mut description as usize) as u64;
-    // SAFETY: the description has the size that is given; it holds no pointers of ours.
-    unsafe { bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
-    Ok(description)
+    attr.info.info = (&raw mut *description as usize) as u64;
+    // SAFETY: the description has the size that is given; its pointers are the caller's promise.
+    unsafe { bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }.map(drop)
+}
+
+/// The ids of the maps that a program uses.
+pub(crate) fn program_maps(program: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    // SAFETY: promised by Description.
+    let mut description: bpf_prog_info = unsafe { mem::zeroed() };
+    let room = describe::<bpf_prog_info>(program)?.nr_map_ids;
+    let mut ids = vec![0_u32; room as usize];
+    description.nr_map_ids = room;
+    description.map_ids = (ids.as_mut_ptr() as usize) as u64;
+    // SAFETY: there is room for as many ids as are given; the other pointers are NULL, with no elements.
+    unsafe { describe_into(program, &mut description) }?;
+    ids.truncate(description.nr_map_ids as usize);
+    Ok(ids)
 }
 
 /// Attaches a loaded LSM or tracepoint program to its hook, which it knows from BTF. The link lives until its last descriptor and pin are gone.

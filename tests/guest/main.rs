@@ -9,9 +9,11 @@ mod chaos;
 mod daemon;
 mod fallback;
 mod forced;
+mod health;
 mod holders;
 mod large;
 mod life;
+mod metrics;
 mod moves;
 mod names;
 mod no_window;
@@ -51,12 +53,14 @@ fn main() {
         accounts::trials(),
         chaos::trials(),
         life::trials(),
+        metrics::trials(),
         daemon::trials(),
         names::trials(),
         forced::trials(),
         no_window::trials(),
         large::trials(),
         policies::trials(),
+        health::trials(),
         holders::trials(),
         moves::trials(),
         reload::trials(),

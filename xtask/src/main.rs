@@ -9,6 +9,7 @@ mod codegen;
 mod demo;
 mod format;
 mod process;
+mod promtool;
 mod report;
 mod setup;
 mod test;

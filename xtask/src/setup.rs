@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: what the other verbs need and a fresh machine lacks, from the distribution's
 //! packages. The verbs call this by themselves; when all is there it only looks at the path.
 
-use crate::process;
+use crate::{process, promtool};
 use anyhow::{Context, Result, bail};
 use std::process::Command;
 
@@ -47,8 +47,11 @@ pub(crate) fn ensure(purpose: Purpose) -> Result<()> {
     if !missing.is_empty() || !clang {
         install(&missing, !clang)?;
     }
-    if purpose == Purpose::Ci && !has_deny() {
-        install_deny()?;
+    if purpose == Purpose::Ci {
+        promtool::ready()?;
+        if !has_deny() {
+            install_deny()?;
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test of the repository, here and in virtual machines.
 
 use crate::report::{self, Tally, Tee};
-use crate::{setup, vm, workspace};
+use crate::{promtool, setup, vm, workspace};
 use anyhow::{Context, Result};
 use std::io;
 use std::process::{ExitCode, Stdio};
@@ -9,6 +9,7 @@ use std::process::{ExitCode, Stdio};
 /// Runs everything and prints the sum.
 pub(crate) fn run() -> Result<ExitCode> {
     setup::ensure(setup::Purpose::Tests)?;
+    promtool::ready()?;
     let mut tally = host()?;
     tally += guests()?;
     Ok(report::conclude(&tally))
@@ -18,6 +19,11 @@ pub(crate) fn run() -> Result<ExitCode> {
 pub(crate) fn host() -> Result<Tally> {
     let mut command = workspace::cargo();
     command.args(["test", "--workspace", "--no-fail-fast"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    match promtool::ready() {
+        Ok(path) => drop(command.env(promtool::VARIABLE, path)),
+        // The step that sets up has failed by it; all other tests tell what they have to tell.
+        Err(error) => eprintln!("{error:#}"),
+    }
     let mut child = command.spawn().context("cannot start cargo test")?;
     let mut tee = Tee::default();
     if let Some(mut stdout) = child.stdout.take() {

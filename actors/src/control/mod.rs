@@ -18,6 +18,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use run::{ControlChild, read_status};
+pub(crate) use run::{ControlChild, status_with};
 pub(crate) use socket::Socket;
 pub(crate) use state::policy_refusal;

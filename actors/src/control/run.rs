@@ -15,7 +15,8 @@ use crate::spool::{Received, Store};
 use crate::ways::Ways;
 use aegis_control_api::{
     API_VERSION, AccountsReply, ApplyReply, ApplyRequest, Counts, DaemonStatus, DetachReply, DetachRequest,
-    HolderAction, Memory, PolicyReply, ROOT_HEADER, Refusal, ReloadReply, Status, TreeReply, paths,
+    HolderAction, LinkStatus, Memory, PolicyReply, ROOT_HEADER, Refusal, ReloadReply, Status, TreeReply,
+    paths,
 };
 use aegis_supervisor::{BoxError, Child, Life};
 use async_trait::async_trait;
@@ -169,7 +170,16 @@ async fn tree(State(daemon): State<Arc<Daemon>>, Extension(Peer(uid)): Extension
 }
 
 /// What is known of what is in force, without proving it again.
-pub(crate) fn read_status(loader: &Loader, received: &Received) -> Result<Status, LoadError> {
+fn read_status(loader: &Loader, received: &Received) -> Result<Status, LoadError> {
+    status_with(loader, received, (loader.links()?, loader.tables_memory()?))
+}
+
+/// The same with links and the size of tables as they were found by whoever asks.
+pub(crate) fn status_with(
+    loader: &Loader,
+    received: &Received,
+    (links, tables_bytes): (Vec<LinkStatus>, u64),
+) -> Result<Status, LoadError> {
     let counts = Counts {
         received: Some(received.events.load(Ordering::Relaxed)),
         malformed: Some(received.malformed.load(Ordering::Relaxed)),
@@ -186,10 +196,10 @@ pub(crate) fn read_status(loader: &Loader, received: &Received) -> Result<Status
         bpffs_root: loader.root(),
         generation: loader.generation()?,
         classes: loader.classes()?,
-        links: loader.links()?,
+        links,
         counts,
         pending: loader.pending()?,
-        memory: own_memory(loader.tables_memory()?),
+        memory: own_memory(tables_bytes),
         probes: loader.kind().word().to_owned(),
         notice: loader.notice(),
         unseen: loader.unseen()?,

@@ -5,6 +5,7 @@
 mod accounts;
 mod actor;
 mod holders;
+mod look;
 mod pins;
 mod resolve;
 mod run;
@@ -12,7 +13,7 @@ mod state;
 mod walk;
 
 pub(crate) use actor::{LoaderChild, LoaderRef};
-pub use pins::{accounts_from_pins, detach_pins, policy_from_pins, status_from_pins};
+pub use pins::{accounts_from_pins, detach_pins, examine_pins, policy_from_pins, status_from_pins};
 pub use run::{Loader, LoaderSettings, RuleNames, counts, link_status};
 
 use aegis_probes::Error as ProbeError;

@@ -1,11 +1,13 @@
 //! What can be done without a daemon: status, policy and detach from the pins alone.
 
 use super::run::{Loader, LoaderSettings, counts, link_status};
-use super::state::{generation_status, notice, unseen};
+use super::state::{classes, generation_status, notice, unseen};
 use super::{LoadError, accounts, step};
 use aegis_control_api::{API_VERSION, AccountsReply, DetachReply, Memory, PolicyReply, Status};
 use aegis_kernel_abi::Mode;
-use aegis_probes::{Accounts, Error, EventRing, Generations, PinDir, TestSettings, inspect, take_down};
+use aegis_probes::{
+    Accounts, Error, EventRing, Generations, PinDir, Pinned, TestSettings, examine, inspect, take_down,
+};
 use std::path::Path;
 
 /// The policy in force.
@@ -65,6 +67,14 @@ pub fn status_from_pins(root: &Path) -> Result<Status, LoadError> {
         notice: notice(found.kind),
         unseen: unseen(found.kind, &found.rules),
     })
+}
+
+/// Whether everything is pinned that what is in force needs; `None` if nothing is. Needs no lock.
+///
+/// # Errors
+/// If the pins cannot be looked at, are others', or those of another version.
+pub fn examine_pins(root: &Path) -> Result<Option<Pinned>, LoadError> {
+    examine(&PinDir::new(root), classes).map_err(step("read the pins"))
 }
 
 /// Takes everything down. Events that nobody has read are counted.

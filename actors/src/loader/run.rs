@@ -1,5 +1,6 @@
 //! The shell of the loader: files, kernel, clock.
 
+use super::look::Look;
 use super::state::{
     Host, Manner, Pending, Proven, Resolution, class_status, classes, generation_status, keep, notice,
     pending, pending_rules, tables, unseen,
@@ -80,6 +81,8 @@ pub struct Loader {
     survivors: Vec<(SurvivalKey, Survival)>,
     /// See [`Loader::flaws`].
     flaws: RefCell<Option<Flaws>>,
+    /// See [`Loader::look`].
+    pub(super) looked: RefCell<Option<Look>>,
     /// Loaded when they are needed first.
     pub(super) holder_probes: Option<HolderProbes>,
 }
@@ -130,6 +133,7 @@ impl Loader {
             is_strict: false,
             survivors: Vec::new(),
             flaws: RefCell::default(),
+            looked: RefCell::default(),
             holder_probes: None,
         };
         match loader.prepare() {
@@ -555,6 +559,8 @@ pub fn link_status(link: &LinkInfo) -> LinkStatus {
         link_id: link.link_id,
         program_id: link.program_id,
         recursion_misses: link.recursion_misses,
+        run_count: link.run_count,
+        run_time_ns: link.run_time_ns,
     }
 }
 

@@ -1,8 +1,10 @@
 //! Labels. The fields of [`Label`] are private and it can be made from the types below alone, each of which has few
 //! values: whoever wants to put a text into one must come here first.
 
+use crate::reload::Outcome;
 use aegis_control_api::Posture;
 use aegis_kernel_abi::{Class, GapReason, Hook, Kind, Mode, Reason, Verdict};
+use aegis_probes::Table;
 use aegis_supervisor::State;
 use prometheus_client::encoding::{EncodeLabel, EncodeLabelKey, EncodeLabelValue, LabelEncoder};
 use std::fmt::{Error, Write};
@@ -59,6 +61,7 @@ labels! {
     State => "state",
     Part => "part",
     Queue => "queue",
+    Outcome => "result",
     Table => "table",
     Version => "version",
 }
@@ -144,17 +147,6 @@ words! {
         Router => "to_route",
         Stdout => "to_stdout",
         EventsFile => "to_events_file",
-    }
-}
-
-words! {
-    /// A table of the generation in force.
-    Table {
-        Rules => "rules",
-        Objects => "objects",
-        Slots => "slots",
-        Rows => "rows",
-        Exempt => "exempt",
     }
 }
 

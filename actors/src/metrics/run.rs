@@ -1,7 +1,7 @@
 //! Reads, and answers `GET /metrics`.
 
 use super::state::{Format, Loaded, Reading, text};
-use crate::control::read_status;
+use crate::control::status_with;
 use crate::loader::{LoadError, Loader};
 use crate::spool::{Received, Store};
 use crate::ways::Ways;
@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long is waited for the loader, which may be busy with a large policy: less than the ten seconds after which
 /// Prometheus gives up, so that what else there is to say is still told.
@@ -56,12 +56,17 @@ async fn read(Source { ways, store }: &Source) -> Reading {
         Ok(Err(_)) | Err(_) => None,
     };
     let proof_age = Some(boot.proof_age()).filter(|age| *age < Duration::MAX);
-    Reading { started_ns: boot.started_ns(), proof_age, parts, loader }
+    let reloads = boot.reloads.outcomes();
+    Reading { started_ns: boot.started_ns(), proof_age, reloads, parts, loader }
 }
 
 fn load(loader: &Loader, received: &Received) -> Result<Loaded, LoadError> {
+    let look = loader.look(Instant::now())?;
     Ok(Loaded {
-        status: read_status(loader, received)?,
+        status: status_with(loader, received, (look.links, look.tables_bytes))?,
+        fills: look.fills,
+        ring_bytes: look.ring_bytes,
+        counts_runs: look.counts_runs,
         kind: loader.kind(),
         counters: loader.counters()?,
         account: loader.account_sums(received.unnumbered.load(Ordering::Relaxed))?,

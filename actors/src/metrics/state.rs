@@ -1,12 +1,15 @@
 //! What was read, as text. Pure.
 
-use super::labels::{Label, Part, PlanDigest, Queue, Table, Version, find};
-use aegis_control_api::{AccountsReply, GenerationStatus, Posture, Status};
+use super::labels::{Label, Part, PlanDigest, Queue, Version, find};
+use crate::reload::Outcome;
+use aegis_control_api::{AccountsReply, GenerationStatus, LinkStatus, Posture, Status};
 use aegis_kernel_abi::{Class, Counters, GapReason, Hook, Kind, Mode, Reason, Verdict};
+use aegis_probes::Fill;
 use aegis_supervisor::{State, Status as PartStatus};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeGaugeValue, MetricEncoder, prometheus_text, text as open_metrics,
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder, prometheus_text,
+    text as open_metrics,
 };
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
@@ -61,6 +64,8 @@ pub(super) struct Reading {
     pub(super) started_ns: u64,
     /// How long ago what is in force was proven; `None` if it never was.
     pub(super) proof_age: Option<Duration>,
+    /// Reloads since then, by what became of them.
+    pub(super) reloads: [(Outcome, u64); Outcome::ALL.len()],
     /// The parts of the daemon; `None` while it ends.
     pub(super) parts: Option<PartStatus>,
     /// `None` if the loader does not answer.
@@ -73,6 +78,12 @@ pub(super) struct Loaded {
     pub(super) status: Status,
     pub(super) kind: Kind,
     pub(super) counters: Counters,
+    /// How full the tables are.
+    pub(super) fills: Vec<Fill>,
+    /// Room in the ring of events.
+    pub(super) ring_bytes: u64,
+    /// Whether the kernel counts runs of programs now; `None` if that is not known.
+    pub(super) counts_runs: Option<bool>,
     /// The account of standard output.
     pub(super) account: AccountsReply,
 }
@@ -95,7 +106,7 @@ pub(super) fn text(reading: Reading, format: Format) -> std::result::Result<Stri
 impl Collector for Reading {
     fn encode(&self, encoder: DescriptorEncoder) -> Result {
         let mut out = Out(encoder);
-        let Self { started_ns, proof_age, parts, loader } = self;
+        let Self { started_ns, proof_age, reloads, parts, loader } = self;
         out.info("build", "The daemon", &[Version.into()])?;
         let started = [([], seconds(*started_ns))];
         out.gauges("start_time", "When the daemon was started, since 1970", Some(&Unit::Seconds), started)?;
@@ -104,14 +115,19 @@ impl Collector for Reading {
         out.gauges("last_proof_age", help, Some(&Unit::Seconds), age)?;
         let help = "1 if the loader answered; if not, all that it knows is missing here";
         out.gauges("loader_answered", help, None, [([], u64::from(loader.is_some()))])?;
+        let reloads = reloads.iter().map(|(outcome, count)| ([(*outcome).into()], *count));
+        out.counters("reloads", "Reloads of the configuration by this daemon", None, reloads)?;
         if let Some(parts) = parts {
             encode_parts(&mut out, parts)?;
         }
-        let Some(Loaded { status, kind, counters, account }) = loader else { return Ok(()) };
+        let Some(loaded) = loader else { return Ok(()) };
+        let Loaded { status, kind, counters, account, .. } = loaded;
         encode_posture(&mut out, status, *kind)?;
         encode_generation(&mut out, status)?;
+        encode_tables(&mut out, loaded)?;
         encode_memory(&mut out, status)?;
         encode_decisions(&mut out, status, *kind, counters)?;
+        encode_programs(&mut out, loaded)?;
         encode_events(&mut out, status, account)
     }
 }
@@ -125,7 +141,7 @@ fn encode_parts(out: &mut Out<'_>, root: &PartStatus) -> Result {
     });
     out.gauges("part_state", "1 for the state in which a part of the daemon is", None, states)?;
     let restarts = parts.iter().map(|(part, status)| ([(*part).into()], u64::from(status.incarnation)));
-    out.counters("part_restarts", "How often a part of the daemon was started again", restarts)?;
+    out.counters("part_restarts", "How often a part of the daemon was started again", None, restarts)?;
     let recent = parts.iter().map(|(part, status)| ([(*part).into()], u64::from(status.restarts)));
     let help = "Restarts that count now towards those that are too many, of a supervisor among its children";
     out.gauges("part_recent_restarts", help, None, recent)?;
@@ -175,7 +191,7 @@ fn encode_generation(out: &mut Out<'_>, status: &Status) -> Result {
     let number = in_force.map_or(0, |generation| generation.generation);
     out.gauges("generation", "The generation in force; 0 before the first", None, [([], u64::from(number))])?;
     if let Some(generation) = in_force {
-        encode_tables(out, generation)?;
+        encode_in_force(out, generation)?;
     }
     let pending = [([], status.pending.len() as u64)];
     let help = "Rules that are without effect on some path until it can be resolved";
@@ -184,23 +200,23 @@ fn encode_generation(out: &mut Out<'_>, status: &Status) -> Result {
     out.gauges("unseen_rules", "Rules that ask for operations which the probes do not see", None, unseen)
 }
 
-fn encode_tables(out: &mut Out<'_>, generation: &GenerationStatus) -> Result {
+fn encode_in_force(out: &mut Out<'_>, generation: &GenerationStatus) -> Result {
     let mode = find(Mode::ALL, Mode::word, &generation.mode);
     if let (Some(mode), Some(digest)) = (mode, PlanDigest::parse(&generation.plan_digest)) {
         out.info("policy", "The policy in force", &[digest.into(), mode.into()])?;
     }
     let built = [([], seconds(generation.built_at_ns))];
     let help = "When the tables in force were built, since 1970";
-    out.gauges("generation_built_timestamp", help, Some(&Unit::Seconds), built)?;
-    let count = |table: Table| match table {
-        Table::Rules => generation.rules,
-        Table::Objects => generation.objects,
-        Table::Slots => generation.slots,
-        Table::Rows => generation.rows,
-        Table::Exempt => generation.exempt,
-    };
-    let entries = Table::ALL.iter().map(|table| ([(*table).into()], u64::from(count(*table))));
-    out.gauges("table_entries", "Entries of the tables in force", None, entries)
+    out.gauges("generation_built_timestamp", help, Some(&Unit::Seconds), built)
+}
+
+fn encode_tables(out: &mut Out<'_>, loaded: &Loaded) -> Result {
+    let entries = loaded.fills.iter().map(|fill| ([fill.table.into()], fill.entries));
+    out.gauges("table_entries", "Entries of the tables that decide", None, entries)?;
+    let room = loaded.fills.iter().map(|fill| ([fill.table.into()], fill.capacity));
+    out.gauges("table_capacity_entries", "Entries that these tables have room for", None, room)?;
+    let ring = [([], loaded.ring_bytes)];
+    out.gauges("events_ring", "Room in the ring of events", Some(&Unit::Bytes), ring)
 }
 
 fn encode_memory(out: &mut Out<'_>, status: &Status) -> Result {
@@ -221,7 +237,8 @@ fn encode_decisions(out: &mut Out<'_>, status: &Status, kind: Kind, counters: &C
         let of_kind = Hook::ALL.iter().zip(counts).filter(move |(hook, _)| hook.kind() == kind);
         of_kind.map(move |(hook, count)| ([hook.class().into(), (*hook).into(), verdict.into()], *count))
     });
-    out.counters("decisions", "Decisions with this verdict, by the kernel's counts since arming", decisions)?;
+    let help = "Decisions with this verdict, by the kernel's counts since arming";
+    out.counters("decisions", help, None, decisions)?;
     let counts = &status.counts;
     out.counter("undecidable", "Requests that the rules could not decide", counts.undecidable)?;
     out.counter("unseen", "What the audit fallback noticed and could not look at", counts.unseen)?;
@@ -229,19 +246,29 @@ fn encode_decisions(out: &mut Out<'_>, status: &Status, kind: Kind, counters: &C
     let through = through.map(|(reason, count)| ([reason.into()], count));
     let help =
         "Requests that a rule would have denied, and the survival list or an exempt cgroup let through";
-    out.counters("let_through", help, through)?;
-    let links = status.links.iter().filter_map(|link| {
-        let hook = find(Hook::ALL, Hook::word, &link.hook)?;
-        Some((hook, link.recursion_misses))
-    });
-    let links: Vec<(Hook, u64)> = links.collect();
-    let attached = Hook::ALL.iter().copied().filter(|hook| hook.kind() == kind).map(|hook| {
+    out.counters("let_through", help, None, through)
+}
+
+fn encode_programs(out: &mut Out<'_>, Loaded { status, kind, counts_runs, .. }: &Loaded) -> Result {
+    let known = status.links.iter().filter_map(|link| Some((find(Hook::ALL, Hook::word, &link.hook)?, link)));
+    let links: Vec<(Hook, &LinkStatus)> = known.collect();
+    let attached = Hook::ALL.iter().copied().filter(|hook| hook.kind() == *kind).map(|hook| {
         let is_attached = links.iter().any(|(linked, _)| *linked == hook);
         ([hook.class().into(), hook.into()], u64::from(is_attached))
     });
     out.gauges("hook_attached", "1 if a probe is attached to the hook", None, attached)?;
-    let missed = links.iter().map(|(hook, misses)| ([hook.class().into(), (*hook).into()], *misses));
-    out.counters("recursion_misses", "Runs of a probe that the kernel left out; must be 0", missed)
+    let labels = |hook: Hook| [hook.class().into(), hook.into()];
+    let missed = links.iter().map(|(hook, link)| (labels(*hook), link.recursion_misses));
+    out.counters("recursion_misses", "Runs of a probe that the kernel left out; must be 0", None, missed)?;
+    let help = "1 while kernel.bpf_stats_enabled is 1, so that runs of probes are counted";
+    out.gauges("program_statistics_enabled", help, None, counts_runs.iter().map(|on| ([], u64::from(*on))))?;
+    // A 0 would say that a probe never ran, where nobody has counted. Once there are counts they stay.
+    let is_counted = *counts_runs == Some(true) || links.iter().any(|(_, link)| link.run_count > 0);
+    let counted: Vec<(Hook, &LinkStatus)> = links.into_iter().filter(|_| is_counted).collect();
+    let runs = counted.iter().map(|(hook, link)| (labels(*hook), link.run_count));
+    out.counters("program_runs", "Runs of a probe that the kernel has counted", None, runs)?;
+    let times = counted.iter().map(|(hook, link)| (labels(*hook), seconds(link.run_time_ns)));
+    out.counters("program_run", "How long the counted runs of a probe took", Some(&Unit::Seconds), times)
 }
 
 fn encode_events(out: &mut Out<'_>, status: &Status, account: &AccountsReply) -> Result {
@@ -263,14 +290,15 @@ fn encode_events(out: &mut Out<'_>, status: &Status, account: &AccountsReply) ->
         let reason = find(GapReason::ALL, GapReason::word, &gap.reason)?;
         Some(([reason.into()], gap.count))
     });
-    out.counters("gap_events", "Events that are missing on standard output, as gaps tell there", gaps)?;
+    let help = "Events that are missing on standard output, as gaps tell there";
+    out.counters("gap_events", help, None, gaps)?;
     out.gauges("events_in_ring", "Events that nobody has taken", None, [([], total.in_ring)])?;
     let help = "Events that the daemon has taken and not yet written to standard output";
     out.gauges("events_in_daemon", help, None, [([], total.in_daemon)])?;
     let since = status.counts.received.map(|count| ([], count));
-    out.counters("events_received", "Events that this daemon has read", since)?;
+    out.counters("events_received", "Events that this daemon has read", None, since)?;
     let since = status.counts.malformed.map(|count| ([], count));
-    out.counters("events_malformed", "What this daemon found in the ring that was no event", since)
+    out.counters("events_malformed", "What this daemon found in the ring that was no event", None, since)
 }
 
 /// Nanoseconds as seconds. A double has them to a fraction of a microsecond.
@@ -283,16 +311,17 @@ struct Out<'a>(DescriptorEncoder<'a>);
 
 impl Out<'_> {
     fn counter(&mut self, name: &str, help: &str, value: u64) -> Result {
-        self.counters(name, help, [([], value)])
+        self.counters(name, help, None, [([], value)])
     }
 
-    fn counters<const N: usize>(
+    fn counters<const N: usize, V: EncodeCounterValue>(
         &mut self,
         name: &str,
         help: &str,
-        samples: impl IntoIterator<Item = ([Label; N], u64)>,
+        unit: Option<&Unit>,
+        samples: impl IntoIterator<Item = ([Label; N], V)>,
     ) -> Result {
-        self.family((name, help, None, MetricType::Counter), samples, |metric, value| {
+        self.family((name, help, unit, MetricType::Counter), samples, |metric, value| {
             metric.encode_counter::<[Label; N], _, f64>(value, None)
         })
     }

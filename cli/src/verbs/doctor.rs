@@ -10,6 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
 use crate::settings::{self, Flags};
 use aegis_actors::host::capabilities;
+use aegis_actors::loader::examine_pins;
 use aegis_control_api::{API_VERSION, AccountsReply, TreeReply, paths};
 use anyhow::Result;
 use findings::{Finding, Grade, Seen, findings};
@@ -39,8 +40,10 @@ pub(crate) fn run(args: &CommonArgs, common: &Common) -> Result<()> {
 fn look(args: &CommonArgs, common: &Common) -> Seen {
     let client = Client::new(&common.socket, &common.bpffs_root);
     let configuration = settings::try_load(args, &Flags::of(args)).err().map(|report| report.errors());
+    let mut checks = health::checks(&capabilities());
+    checks.push(health::pins(&examine_pins(&common.bpffs_root).map_err(|error| error.whole())));
     Seen {
-        checks: health::checks(&capabilities()),
+        checks,
         configuration,
         status: status::read(common).map_err(|error| format!("{error:#}")),
         tree: client.get::<TreeReply>(paths::TREE).ok(),

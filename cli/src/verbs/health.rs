@@ -3,7 +3,8 @@
 use crate::Common;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
-use aegis_actors::host::{Capabilities, capabilities};
+use aegis_actors::host::{Capabilities, Pinned, capabilities};
+use aegis_actors::loader::examine_pins;
 use aegis_control_api::{API_VERSION, Posture};
 use anyhow::Result;
 use serde::Serialize;
@@ -21,18 +22,41 @@ struct Health {
     version: u32,
     kernel: String,
     posture: Posture,
+    /// None if nothing is pinned, or the pins could not be looked at; then the check says why.
+    pins: Option<Pins>,
     checks: Vec<Check>,
+}
+
+/// What is pinned.
+#[derive(Debug, Serialize)]
+struct Pins {
+    maps: usize,
+    programs: usize,
+    links: usize,
+    /// The one in force, 0 before the first.
+    generation: u32,
+    /// What is not as it should be.
+    wrong: Vec<String>,
 }
 
 /// Prints what was found; exit code 7 if the kernel refuses the probes, 5 if anything else is not as it should be.
 pub(crate) fn run(common: &Common) -> Result<()> {
     let host = capabilities();
-    let (posture, proof) = proof(common);
     let mut checks = checks(&host);
+    let pinned = examine_pins(&common.bpffs_root).map_err(|error| error.whole());
+    checks.push(pins(&pinned));
+    let (posture, proof) = proof(common);
     checks.push(proof);
     let refused = host.lsm.is_err();
     let healthy = checks.iter().all(|check| check.ok);
-    let health = Health { version: API_VERSION, kernel: host.kernel, posture, checks };
+    let pins = pinned.ok().flatten().map(|Pinned { maps, programs, links, generation, wrong }| Pins {
+        maps,
+        programs,
+        links,
+        generation,
+        wrong,
+    });
+    let health = Health { version: API_VERSION, kernel: host.kernel, posture, pins, checks };
     match common.output {
         Format::Json => output::json(&health)?,
         Format::Table => print(&health),
@@ -62,6 +86,26 @@ fn proof(common: &Common) -> (Posture, Check) {
         Err(error) => (Posture::Off, Check { name, ok: false, finding: format!("OFF: {error:#}") }),
     }
 }
+
+/// That nothing is pinned is not wrong; what it means is for the posture to say.
+pub(super) fn pins(pinned: &Result<Option<Pinned>, String>) -> Check {
+    let (ok, finding) = match pinned {
+        Err(why) => (false, why.clone()),
+        Ok(None) => (true, "none: nothing is armed".to_owned()),
+        Ok(Some(Pinned { wrong, .. })) if !wrong.is_empty() => (false, wrong.join("; ")),
+        Ok(Some(Pinned { maps, programs, links, generation, .. })) => {
+            let read = match generation {
+                0 => "no generation is in force".to_owned(),
+                number => format!("the tables of generation {number} read back to its digest"),
+            };
+            (true, format!("{maps} maps, {programs} programs, {links} links, all of this version; {read}"))
+        }
+    };
+    Check { name: PINS, ok, finding }
+}
+
+/// The name of that check.
+pub(super) const PINS: &str = "pinned tables";
 
 pub(super) fn checks(host: &Capabilities) -> Vec<Check> {
     let check =
@@ -115,4 +159,32 @@ fn print(health: &Health) {
         .iter()
         .map(|check| [check.name.to_owned(), word(check.ok).to_owned(), check.finding.clone()]);
     output::table(["check", "", "finding"], rows);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_are_told_in_words() {
+        let all = Pinned { maps: 19, programs: 9, links: 4, generation: 3, wrong: Vec::new() };
+        let part = |wrong: &[&str]| Pinned {
+            wrong: wrong.iter().map(|one| (*one).to_owned()).collect(),
+            ..all.clone()
+        };
+        for (pinned, ok, words) in [
+            (Ok(None), true, "nothing is armed"),
+            (
+                Ok(Some(all.clone())),
+                true,
+                "4 links, all of this version; the tables of generation 3 read back",
+            ),
+            (Ok(Some(Pinned { generation: 0, ..all.clone() })), true, "no generation is in force"),
+            (Ok(Some(part(&["maps/a is missing", "maps/b is missing"]))), false, "maps/a is missing; maps/b"),
+            (Err("they are others'".to_owned()), false, "they are others'"),
+        ] {
+            let check = pins(&pinned);
+            assert!(check.ok == ok && check.finding.contains(words), "{check:?}");
+        }
+    }
 }

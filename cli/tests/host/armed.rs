@@ -51,6 +51,15 @@ impl Armed {
         self.place.command(&wrapper, words, ROOT)
     }
 
+    /// Runs a shell's words where its pins are.
+    pub(crate) fn among_pins(&self, script: &str) {
+        let keeper = self.keeper.id().to_string();
+        let directory = self.place.path(ROOT);
+        let mut shell = Command::new("nsenter");
+        shell.args(["-m", "-t", &keeper, "sh", "-ec", "cd \"$0\" && eval \"$1\""]).arg(directory).arg(script);
+        assert!(shell.status().expect("nsenter").success(), "{script}");
+    }
+
     /// Starts the daemon as the last time.
     pub(crate) fn start_again(&mut self) {
         let log = File::create(self.place.path("log")).unwrap();

@@ -14,6 +14,7 @@ mod lint;
 mod metrics;
 mod nothing_armed;
 mod peer;
+mod pinned;
 mod place;
 mod refused;
 mod reload;
@@ -31,6 +32,7 @@ fn main() {
         fallback::trials(),
         metrics::trials(),
         reload::trials(),
+        pinned::trials(),
         control::trials(),
         fuzz::trials(),
     ];

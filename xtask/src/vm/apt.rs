@@ -53,7 +53,7 @@ pub(super) fn newest(options: &[String], prefix: &str, suffix: &str) -> Result<O
 }
 
 /// Downloads a package and unpacks it into a folder, without installing it.
-pub(super) fn unpack(options: &[String], package: &str, folder: &Path) -> Result<()> {
+pub(crate) fn unpack(options: &[String], package: &str, folder: &Path) -> Result<()> {
     // apt's own download user cannot write below a folder of root's.
     let mut download = Command::new("apt-get");
     download.args(options).args(["-o", "APT::Sandbox::User=root", "download", package]);

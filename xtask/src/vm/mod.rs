@@ -13,6 +13,7 @@ mod root;
 mod run;
 mod test;
 
+pub(crate) use apt::unpack;
 pub(crate) use boot::Ending;
 pub(crate) use kernel::Series;
 pub(crate) use payload::{Added, aegisbpf};

@@ -4,6 +4,7 @@ use super::*;
 use aegis_control_api::{
     ClassStatus, CpuAccount, DaemonStatus, GapCount, LinkStatus, Memory, PendingRule, RuleHits, UnseenRule,
 };
+use aegis_probes::Table;
 use std::collections::BTreeSet;
 
 /// What no metric may tell: made such that it would also break the format.
@@ -54,7 +55,14 @@ fn status(word: &str) -> Status {
             class(word, Posture::Enforce),
         ],
         links: ["file_open", word]
-            .map(|hook| LinkStatus { hook: hook.to_owned(), link_id: 1, program_id: 2, recursion_misses: 6 })
+            .map(|hook| LinkStatus {
+                hook: hook.to_owned(),
+                link_id: 1,
+                program_id: 2,
+                recursion_misses: 6,
+                run_count: 17,
+                run_time_ns: 18_500_000_000,
+            })
             .to_vec(),
         counts: aegis_control_api::Counts { survived: 11, received: Some(12), ..Default::default() },
         pending: vec![PendingRule { rule: text(), paths: vec![text()] }],
@@ -90,7 +98,16 @@ fn reading(word: &str) -> Reading {
         started_ns: 1_250_000_000,
         proof_age: Some(Duration::from_millis(2500)),
         parts: Some(part("", parts)),
-        loader: Some(Loaded { status: status(word), kind: Kind::Lsm, counters, account: account(word) }),
+        reloads: Outcome::ALL.map(|outcome| (outcome, 19)),
+        loader: Some(Loaded {
+            status: status(word),
+            kind: Kind::Lsm,
+            counters,
+            account: account(word),
+            fills: Table::ALL.map(|table| Fill { table, entries: 3, capacity: 30 }).to_vec(),
+            ring_bytes: 1024,
+            counts_runs: Some(true),
+        }),
     }
 }
 
@@ -160,6 +177,13 @@ fn numbers_stand_under_their_names() {
         &format!("aegis_policy_info{{plan_digest=\"{}\",mode=\"observe\"}} 1", "ab".repeat(32)),
         "aegis_generation_built_timestamp_seconds 2.0",
         "aegis_table_entries{table=\"slots\"} 3",
+        "aegis_table_entries{table=\"survival\"} 3",
+        "aegis_table_capacity_entries{table=\"storms\"} 30",
+        "aegis_events_ring_bytes 1024",
+        "aegis_reloads_total{result=\"refused\"} 19",
+        "aegis_program_statistics_enabled 1",
+        "aegis_program_runs_total{class=\"file\",hook=\"file_open\"} 17",
+        "aegis_program_run_seconds_total{class=\"file\",hook=\"file_open\"} 18.5",
         "aegis_pending_rules 1",
         "aegis_unseen_rules 1",
         "aegis_adopted 1",
@@ -178,6 +202,47 @@ fn numbers_stand_under_their_names() {
     }
     // The kernel told no peak, and the tracepoints of the other kind decide nothing here.
     assert!(!text.contains("aegis_peak_resident_memory") && !text.contains("sys_exit"), "{text}");
+}
+
+/// Where nobody counts, a 0 would say that probes never run. What was counted earlier is told all the same.
+#[test]
+fn runs_that_nobody_counts_are_left_out() {
+    for (counts_runs, count, told, state) in [
+        (Some(true), 0, true, Some("1")),
+        (Some(false), 0, false, Some("0")),
+        (Some(false), 5, true, Some("0")),
+        (None, 0, false, None),
+        (None, 5, true, None),
+    ] {
+        let mut reading = reading("w");
+        let loaded = reading.loader.as_mut().unwrap();
+        loaded.counts_runs = counts_runs;
+        loaded.status.links.iter_mut().for_each(|link| link.run_count = count);
+        let text = classic(reading);
+        for name in ["aegis_program_runs_total{", "aegis_program_run_seconds_total{"] {
+            assert_eq!(text.contains(name), told, "{counts_runs:?} {count} {text}");
+        }
+        let found = text.lines().find_map(|line| line.strip_prefix("aegis_program_statistics_enabled "));
+        assert_eq!(found, state, "{counts_runs:?}");
+    }
+}
+
+/// The table of `docs/operations.md` has each metric, and no other.
+#[test]
+fn all_metrics_are_documented() {
+    let mut reading = reading("w");
+    let status = &mut reading.loader.as_mut().unwrap().status;
+    status.memory.peak_bytes = Some(1);
+    status.counts.malformed = Some(1);
+    let text = classic(reading);
+    let names = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let document = include_str!("../../../../docs/operations.md");
+    let first = document.lines().filter_map(|line| line.strip_prefix("| `aegis_")?.split(" |").next());
+    let documented = first
+        .flat_map(|cell| cell.split('`').filter(|name| !name.contains([',', ' '])))
+        .map(|name| format!("aegis_{}", name.trim_start_matches("aegis_")));
+    let documented: BTreeSet<String> = documented.filter(|name| name != "aegis_").collect();
+    assert_eq!(names.map(str::to_owned).collect::<BTreeSet<_>>(), documented);
 }
 
 /// Names of rules, paths, classes and the like: none of them is told, and they make no series.

@@ -1,6 +1,6 @@
 //! What follows from what was seen. Pure.
 
-use super::health::Check;
+use super::health::{Check, PINS};
 use aegis_control_api::{AccountsReply, ChildStatus, Posture, Status, TreeReply};
 use serde::Serialize;
 
@@ -92,6 +92,10 @@ fn of_host(check: &Check) -> Finding {
         "audit fallback" => "only needed where the kernel refuses BPF LSM programs",
         "BPF iterators" => "run as root, with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN",
         "bpf file system" => "mount -t bpf bpf /sys/fs/bpf",
+        PINS => {
+            "what is attached goes on deciding; `aegisbpf config reload` puts back links, and `aegisbpf detach` followed by \
+             `aegisbpf run` everything"
+        }
         _ => "mount -t cgroup2 cgroup2 /sys/fs/cgroup, or boot with systemd.unified_cgroup_hierarchy=1",
     };
     if check.ok {
@@ -290,9 +294,14 @@ mod tests {
             (
                 "runs",
                 |status| {
-                    let link =
-                        LinkStatus { hook: String::new(), link_id: 1, program_id: 1, recursion_misses: 1 };
-                    status.links.push(link);
+                    status.links.push(LinkStatus {
+                        hook: String::new(),
+                        link_id: 1,
+                        program_id: 1,
+                        recursion_misses: 1,
+                        run_count: 1,
+                        run_time_ns: 1,
+                    });
                 },
                 Grade::Wrong,
             ),
@@ -315,9 +324,11 @@ mod tests {
         assert_eq!(graded(&none, "armed"), [Grade::Wrong]);
         assert_eq!(graded(&none, "configuration"), [Grade::Wrong]);
         let check = |name, ok| Check { name, ok, finding: String::new() };
-        let checks = vec![check("BPF LSM programs", false), check("cgroup version 2", false)];
+        let checks =
+            vec![check("BPF LSM programs", false), check("cgroup version 2", false), check(PINS, false)];
         let host = Seen { checks, ..seen(status()) };
         assert_eq!(graded(&host, "BPF LSM programs"), [Grade::Wrong]);
         assert_eq!(graded(&host, "cgroup version 2"), [Grade::Notice]);
+        assert_eq!(graded(&host, PINS), [Grade::Wrong]);
     }
 }
