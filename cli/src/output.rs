@@ -36,7 +36,7 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<()> {
     Ok(())
 }
 
-/// Writes a table with a head.
+/// Writes a table with a head. No line ends with blanks, whatever is in the longest.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -44,5 +44,5 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Ite
     for row in rows {
         table.add_row(row);
     }
-    line(&table.to_string());
+    line(&table.trim_fmt());
 }
