@@ -22,9 +22,9 @@ struct Report {
 }
 
 /// Prints what is wrong and what helps; exit code 5 if something must be done.
-pub(crate) fn run(args: &CommonArgs, common: &Common) -> Result<()> {
+pub(crate) fn run(args: &CommonArgs, common: &Common, output: Format) -> Result<()> {
     let report = Report { version: API_VERSION, findings: findings(&look(args, common)) };
-    match common.output {
+    match output {
         Format::Json => output::json(&report)?,
         Format::Table => print(&report.findings),
     }

@@ -25,7 +25,7 @@ struct Health {
 }
 
 /// Prints what was found; exit code 7 if the kernel refuses the probes, 5 if anything else is not as it should be.
-pub(crate) fn run(common: &Common) -> Result<()> {
+pub(crate) fn run(common: &Common, output: Format) -> Result<()> {
     let host = capabilities();
     let (posture, proof) = proof(common);
     let mut checks = checks(&host);
@@ -33,7 +33,7 @@ pub(crate) fn run(common: &Common) -> Result<()> {
     let refused = host.lsm.is_err();
     let healthy = checks.iter().all(|check| check.ok);
     let health = Health { version: API_VERSION, kernel: host.kernel, posture, checks };
-    match common.output {
+    match output {
         Format::Json => output::json(&health)?,
         Format::Table => print(&health),
     }
