@@ -14,9 +14,12 @@ mod lint;
 mod metrics;
 mod nothing_armed;
 mod peer;
+mod pipes;
 mod place;
 mod refused;
+mod transcripts;
 mod usage;
+mod verbs;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -31,6 +34,8 @@ fn main() {
         metrics::trials(),
         control::trials(),
         fuzz::trials(),
+        transcripts::trials(),
+        pipes::trials(),
     ];
     let trials: Vec<Trial> = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
