@@ -119,7 +119,7 @@ fn text(place: &Place, wrapper: &[String], binary: &Path, options: &str) -> Stri
     let nowhere = if options.is_empty() { nowhere.concat() } else { String::new() };
     let wrapper: String = wrapper.iter().map(|word| format!("'{word}' ")).collect();
     format!(
-        "#!/bin/sh\nunset AEGISBPF_LOG COLUMNS LINES NO_COLOR\n{nowhere}export TMPDIR='{here}/tmp'\ncd '{here}'\n\
+        "#!/bin/sh\nunset AEGISBPF_LOG COLUMNS LINES NO_COLOR CLICOLOR_FORCE\n{nowhere}export TMPDIR='{here}/tmp'\ncd '{here}'\n\
          case \" $* \" in *' --bpffs-root '*) ;; *) set -- \"$@\" {options} ;; esac\n\
          exec {wrapper}'{}' \"$@\"\n",
         binary.display()
