@@ -75,9 +75,9 @@ enum Verb {
     /// Shows what the kernel is really doing, from the daemon or, without one, from the pins.
     Status(status::StatusArgs),
     /// Checks whether this host can enforce, and does.
-    Health,
+    Health(output::JsonArgs),
     /// Says what is wrong with the host, the daemon and what is in force, and what to do about it.
-    Doctor,
+    Doctor(output::JsonArgs),
     /// Checks and changes the policy in force.
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
@@ -129,8 +129,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let common = settings::places(&args);
     match verb {
         Verb::Status(args) => status::run(&common, &args),
-        Verb::Health => health::run(&common),
-        Verb::Doctor => doctor::run(&args, &common),
+        Verb::Health(json) => health::run(&common, json.or(common.output)),
+        Verb::Doctor(json) => doctor::run(&args, &common, json.or(common.output)),
         Verb::Policy(verb) => policy::run(&common, &verb),
         Verb::Block(verb) => block::run(&common, &verb),
         Verb::Allow(verb) => allow::run(&common, &verb),

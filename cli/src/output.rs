@@ -1,7 +1,7 @@
 //! Results on standard output, as tables for people or JSON for programs; everything else on standard error.
 
 use anyhow::Result;
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use std::io::Write;
@@ -13,6 +13,21 @@ pub(crate) enum Format {
     Table,
     /// One JSON document.
     Json,
+}
+
+/// Another word for `--output json`, of the verbs that had it in the C++ AegisBPF.
+#[derive(Debug, Args)]
+pub(crate) struct JsonArgs {
+    /// The same as `--output json`.
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
+}
+
+impl JsonArgs {
+    /// How results are written, if `--output` or its default says this.
+    pub(crate) fn or(&self, output: Format) -> Format {
+        if self.json { Format::Json } else { output }
+    }
 }
 
 /// Writes a line to standard output. If nobody reads it any more there is nobody to tell.
@@ -36,7 +51,7 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<()> {
     Ok(())
 }
 
-/// Writes a table with a head.
+/// Writes a table with a head. No line ends with blanks, whatever is in the longest.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -44,5 +59,5 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Ite
     for row in rows {
         table.add_row(row);
     }
-    line(&table.to_string());
+    line(&table.trim_fmt());
 }

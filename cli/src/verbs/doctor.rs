@@ -22,16 +22,24 @@ struct Report {
     findings: Vec<Finding>,
 }
 
-/// Prints what is wrong and what helps; exit code 5 if something must be done.
-pub(crate) fn run(args: &CommonArgs, common: &Common) -> Result<()> {
+/// Prints what is wrong and what helps; exit code 5 if something must be done, 3 to all but root.
+pub(crate) fn run(args: &CommonArgs, common: &Common, output: Format) -> Result<()> {
     let report = Report { version: API_VERSION, findings: findings(&look(args, common)) };
-    match common.output {
+    match output {
         Format::Json => output::json(&report)?,
         Format::Table => print(&report.findings),
     }
     let wrong = report.findings.iter().filter(|finding| finding.grade == Grade::Wrong).count();
     if wrong == 0 {
         return Ok(());
+    }
+    // To others the kernel refuses everything, so what was found says nothing about the host.
+    if !crate::is_root() {
+        return Err(Failure::new(
+            Exit::NotPermitted,
+            "only root can find out what is wrong; try again as root",
+        )
+        .into());
     }
     Err(Failure::new(Exit::Degraded, format!("{wrong} finding(s) need something to be done")).into())
 }

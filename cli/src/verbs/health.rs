@@ -40,7 +40,7 @@ struct Pins {
 }
 
 /// Prints what was found; exit code 7 if the kernel refuses the probes, 5 if anything else is not as it should be.
-pub(crate) fn run(common: &Common) -> Result<()> {
+pub(crate) fn run(common: &Common, output: Format) -> Result<()> {
     let host = capabilities();
     let mut checks = checks(&host);
     let pinned = examine_pins(&common.bpffs_root).map_err(|error| error.whole());
@@ -57,7 +57,7 @@ pub(crate) fn run(common: &Common) -> Result<()> {
         wrong,
     });
     let health = Health { version: API_VERSION, kernel: host.kernel, posture, pins, checks };
-    match common.output {
+    match output {
         Format::Json => output::json(&health)?,
         Format::Table => print(&health),
     }

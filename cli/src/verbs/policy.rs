@@ -80,10 +80,12 @@ pub(crate) fn compile(sources: &[PolicySource]) -> Result<Compiled> {
         output::note(render(&report).trim_end());
         Failure::new(Exit::Refused, summary)
     })?;
-    if !compiled.warnings.is_empty() {
-        output::note(render(&compiled.warnings).trim_end());
+    // Advice is for whoever lints.
+    let warnings = compiled.warnings.without_notes();
+    if !warnings.is_empty() {
+        output::note(render(&warnings).trim_end());
     }
-    Ok(compiled)
+    Ok(Compiled { plan: compiled.plan, warnings })
 }
 
 fn render(report: &Report) -> String {

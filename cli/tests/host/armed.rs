@@ -43,11 +43,18 @@ impl Armed {
         armed
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    /// What starts a command line where the bpf file system is, in the directory.
+    pub(crate) fn wrapper(&self) -> Vec<String> {
         let keeper = self.keeper.id().to_string();
         let directory = self.place.path("").display().to_string();
         let enter = "cd \"$0\" && exec \"$@\"";
-        let wrapper = ["nsenter", "-m", "-t", &keeper, "sh", "-c", enter, &directory];
+        ["nsenter", "-m", "-t", &keeper, "sh", "-c", enter, &directory].map(str::to_owned).to_vec()
+    }
+
+    /// A command line beside it.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let wrapper = self.wrapper();
+        let wrapper: Vec<&str> = wrapper.iter().map(String::as_str).collect();
         self.place.command(&wrapper, words, ROOT)
     }
 

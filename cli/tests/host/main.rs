@@ -15,10 +15,13 @@ mod metrics;
 mod nothing_armed;
 mod peer;
 mod pinned;
+mod pipes;
 mod place;
 mod refused;
 mod reload;
+mod transcripts;
 mod usage;
+mod verbs;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -35,6 +38,8 @@ fn main() {
         pinned::trials(),
         control::trials(),
         fuzz::trials(),
+        transcripts::trials(),
+        pipes::trials(),
     ];
     let trials: Vec<Trial> = trials.into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit();

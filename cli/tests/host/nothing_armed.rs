@@ -123,5 +123,6 @@ fn health_in_json() {
     let ran = Place::make().run(&["doctor"]);
     assert!(ran.stdout.contains("WRONG    armed: nothing is"), "{}", ran.stdout);
     assert!(ran.stdout.contains("→ start the daemon"), "{}", ran.stdout);
-    assert_eq!(ran.status, Some(status_here(5)), "{}", ran.stderr);
+    let wrong = if status_here(1) == 1 { 5 } else { 3 };
+    assert_eq!(ran.status, Some(wrong), "{}", ran.stderr);
 }

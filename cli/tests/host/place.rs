@@ -105,6 +105,8 @@ impl Place {
         let mut command = Command::new(line[0]);
         command.args(&line[1..]).current_dir(self.0.path()).stdin(Stdio::null());
         command.env("TMPDIR", self.path(TEMPORARY)).env_remove("AEGISBPF_LOG").env_remove("NO_COLOR");
+        // Another crate of the tests switches colours on in what they share with the command.
+        command.env_remove("CLICOLOR_FORCE");
         command
     }
 

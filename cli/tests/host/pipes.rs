@@ -1,0 +1,128 @@
+//! Output that nobody reads any more, as `aegisbpf … | head` has it. The command does what it was told and ends as it
+//! would have ended: no code of its own, no signal, no panic, and no word about the pipe.
+
+use crate::armed::Armed;
+use crate::fallback;
+use crate::place::{Place, status_here, trial};
+use crate::refused::{Health, ignored_unless};
+use crate::verbs;
+use libtest_mimic::Trial;
+use std::process::{Command, Stdio};
+
+/// All tests of this file.
+pub(crate) fn trials() -> Vec<Trial> {
+    let why = fallback::why_not();
+    let with_a_daemon = trial("pipes::with_a_daemon", with_a_daemon);
+    vec![
+        trial("pipes::every_verb_is_tried", every_verb_is_tried),
+        trial("pipes::alone", alone),
+        ignored_unless(why.is_none(), why.unwrap_or_default(), with_a_daemon),
+    ]
+}
+
+/// The words, and how they end.
+type Row = (&'static [&'static str], i32);
+
+/// Without a daemon.
+const ALONE: &[Row] = &[
+    (&["--help"], 0),
+    (&["--version"], 0),
+    (&["run", "--help"], 0),
+    (&["statu"], 2),
+    (&["policy"], 2),
+    (&["policy", "lint", "good.toml"], 0),
+    (&["policy", "lint", "bad.toml"], 6),
+    (&["policy", "lint", "bad.toml", "-o", "json"], 6),
+    (&["policy", "apply", "good.toml"], 4),
+    (&["events"], 4),
+    (&["metrics"], 4),
+    (&["status"], 1),
+    (&["detach", "--reason", "test"], 1),
+    (&["config", "check"], 0),
+    (&["config", "check", "-o", "json"], 0),
+    (&["config", "dump"], 0),
+    (&["config", "dump", "--show-origin"], 0),
+    (&["config", "default"], 0),
+    (&["config", "schema"], 0),
+    (&["run", "--observe"], 1),
+];
+
+/// Where the daemon is that of the audit fallback, in this order.
+const ARMED: &[Row] = &[
+    (&["status"], 0),
+    (&["status", "-o", "json"], 0),
+    (&["status", "--tree"], 0),
+    (&["health"], 7),
+    (&["health", "--json"], 7),
+    (&["doctor"], 5),
+    (&["doctor", "--json"], 5),
+    (&["policy", "show"], 0),
+    (&["policy", "apply", "good.toml"], 0),
+    (&["policy", "apply", "scratch.toml", "-o", "json"], 0),
+    (&["block", "add", "/nowhere/data"], 0),
+    (&["block", "list"], 0),
+    (&["block", "del", "/nowhere/data"], 0),
+    (&["block", "clear"], 0),
+    (&["allow", "add", "cgid:1"], 6),
+    (&["allow", "list"], 0),
+    (&["allow", "del", "cgid:1"], 6),
+    (&["events"], 0),
+    (&["events", "--follow"], 0),
+    (&["events", "account"], 0),
+    (&["stats", "--detailed"], 0),
+    (&["metrics"], 0),
+    (&["config", "reload"], 0),
+    (&["policy", "reset"], 0),
+    (&["demo"], 7),
+    (&["detach", "--reason", "test"], 0),
+    // Nothing is armed now.
+    (&["run", "--observe", "--once", "--policy", "scratch.toml", "--state-dir", "state"], 0),
+];
+
+fn every_verb_is_tried() {
+    let rows: Vec<verbs::Verb> =
+        ALONE.iter().chain(ARMED).map(|(words, _)| verbs::words(&words.join(" "))).collect();
+    let missing = verbs::missing(&verbs::all(), rows.iter().map(Vec::as_slice));
+    assert!(missing.is_empty(), "not tried with a broken pipe: {missing:?}");
+}
+
+fn alone() {
+    let place = Place::make();
+    let iterators = Health::ask().ok("BPF iterators");
+    for (words, status) in ALONE {
+        // Paths are resolved by iterators, which are loaded before anything else.
+        if iterators || words != &["run", "--observe"] {
+            check(|| place.command(&[], words, "pins"), words, status_here(*status));
+        }
+    }
+}
+
+fn with_a_daemon() {
+    let armed = Armed::start(&["run", "--observe"]);
+    for (words, status) in ARMED {
+        check_once(armed.command(words), words, *status);
+    }
+}
+
+/// Standard output alone broken, and both.
+fn check(command: impl Fn() -> Command, words: &[&str], status: i32) {
+    check_once(command(), words, status);
+    let ended = command().stdout(broken()).stderr(broken()).status().expect("aegisbpf starts");
+    assert_eq!(ended.code(), Some(status), "{words:?} with nobody who reads errors");
+}
+
+fn check_once(mut command: Command, words: &[&str], status: i32) {
+    let output = command.stdout(broken()).stderr(Stdio::piped()).output().expect("aegisbpf starts");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{words:?}: {told}");
+    for noise in ["panicked", "roken pipe", "os error 32"] {
+        assert!(!told.contains(noise), "{words:?}: {told}");
+    }
+}
+
+/// A pipe whose other end is closed already.
+fn broken() -> Stdio {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    writer.into()
+}
