@@ -3,6 +3,7 @@
 
 mod client;
 mod exit;
+mod file;
 mod output;
 mod settings;
 mod verbs;

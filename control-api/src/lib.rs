@@ -52,6 +52,8 @@ pub mod paths {
     pub const ALLOW: &str = "/v1/allow";
     /// GET: [`PolicyReply`](crate::PolicyReply).
     pub const POLICY: &str = "/v1/policy";
+    /// Its text.
+    pub const POLICY_TEXT: &str = "/v1/policy/text";
     /// GET, `?after=N&follow=true`: records as NDJSON.
     pub const EVENTS: &str = "/v1/events";
     /// GET: [`AccountsReply`](crate::AccountsReply).
@@ -128,6 +130,17 @@ pub struct PolicyReply {
     pub generation: Option<GenerationStatus>,
     /// The ids of its rules, by number.
     pub rules: Vec<String>,
+}
+
+/// The policy in force as a text.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+pub struct PolicyTextReply {
+    /// [`API_VERSION`].
+    pub version: u32,
+    /// The generation in force.
+    pub generation: u32,
+    /// One text in format 3 with its meaning, that of the local policy included.
+    pub text: String,
 }
 
 /// The configuration was read again and taken.

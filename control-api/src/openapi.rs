@@ -2,7 +2,8 @@
 
 use crate::{
     AccountsReply, ApplyReply, ApplyRequest, ChangeReply, DetachReply, DetachRequest, EntriesReply,
-    EntriesRequest, PolicyReply, ROOT_HEADER, Record, Refusal, ReloadReply, Status, TreeReply, paths,
+    EntriesRequest, PolicyReply, PolicyTextReply, ROOT_HEADER, Record, Refusal, ReloadReply, Status,
+    TreeReply, paths,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
@@ -47,6 +48,12 @@ pub const ROUTES: &[Route] = &[
     get(paths::STATUS, "status", "What the kernel is doing, proven anew", subschema::<Status>),
     get(paths::TREE, "tree", "The parts of the daemon", subschema::<TreeReply>),
     get(paths::POLICY, "policy", "The policy in force", subschema::<PolicyReply>),
+    get(
+        paths::POLICY_TEXT,
+        "policyText",
+        "The policy in force as the text of a policy",
+        subschema::<PolicyTextReply>,
+    ),
     get(
         paths::ACCOUNTS,
         "accounts",

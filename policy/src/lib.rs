@@ -49,6 +49,12 @@ pub struct Compiled {
     pub warnings: Report,
 }
 
+/// Whether a text is of format 1 or 2, which are read line by line.
+#[must_use]
+pub fn is_old_format(text: &str) -> bool {
+    check::is_format_1(text)
+}
+
 /// Compiles the files of one policy. Their order and the order inside them mean nothing.
 ///
 /// A file is TOML with these keys; any other key is an error, and so is a value that does not fit:

@@ -15,8 +15,8 @@ use crate::spool::{Received, Store};
 use crate::ways::Ways;
 use aegis_control_api::{
     API_VERSION, AccountsReply, ApplyReply, ApplyRequest, Counts, DaemonStatus, DetachReply, DetachRequest,
-    HolderAction, LinkStatus, Memory, PolicyReply, ROOT_HEADER, Refusal, ReloadReply, Status, TreeReply,
-    paths,
+    HolderAction, LinkStatus, Memory, PolicyReply, PolicyTextReply, ROOT_HEADER, Refusal, ReloadReply,
+    Status, TreeReply, paths,
 };
 use aegis_supervisor::{BoxError, Child, Life};
 use async_trait::async_trait;
@@ -83,11 +83,12 @@ impl Daemon {
 }
 
 /// What is answered where. The table of `aegis-control-api` says the same for others.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 12] {
+pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 13] {
     [
         (paths::STATUS, get(status)),
         (paths::TREE, get(tree)),
         (paths::POLICY, get(policy)),
+        (paths::POLICY_TEXT, get(policy_text)),
         (paths::APPLY, post(apply)),
         (paths::RESET, post(reset)),
         (paths::BLOCK, get(entries::blocked).post(entries::block)),
@@ -222,6 +223,18 @@ async fn policy(
 ) -> Reply<PolicyReply> {
     may(Access::Read, uid)?;
     with_loader(&daemon, |loader| loader.policy().map_err(|error| refusal(&error))).await.map(Json)
+}
+
+async fn policy_text(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(Peer(uid)): Extension<Peer>,
+) -> Reply<PolicyTextReply> {
+    may(Access::Read, uid)?;
+    let text = |policies: &mut Policies, loader: &mut Loader| {
+        let text = policies.plan(loader)?.to_toml();
+        Ok(PolicyTextReply { version: API_VERSION, generation: loader.active_generation(), text })
+    };
+    with_policies(&daemon, text).await.map(Json)
 }
 
 async fn accounts(

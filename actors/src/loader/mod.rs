@@ -16,6 +16,8 @@ pub(crate) use actor::{LoaderChild, LoaderRef};
 pub use pins::{accounts_from_pins, detach_pins, examine_pins, policy_from_pins, status_from_pins};
 pub use run::{Loader, LoaderSettings, RuleNames, counts, link_status};
 
+pub(crate) use state::hex;
+
 use aegis_probes::Error as ProbeError;
 
 /// Why a policy was not put in force.

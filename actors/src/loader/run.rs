@@ -243,6 +243,11 @@ impl Loader {
         self.in_force.is_some()
     }
 
+    /// The plan in force, if this daemon put it in force.
+    pub(crate) fn plan(&self) -> Option<&Plan> {
+        self.in_force.as_ref().map(|in_force| &*in_force.plan)
+    }
+
     /// In which manner policies are applied from now on; the one of before is returned.
     pub(crate) fn set_manner(&mut self, mode: Mode, signal: u8) -> (Mode, u8) {
         let before = (self.settings.mode, self.settings.signal);

@@ -252,7 +252,7 @@ fn mode(info: &GenerationInfo) -> Mode {
     u8::try_from(info.mode).ok().and_then(Mode::from_byte).unwrap_or(Mode::Observe)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 

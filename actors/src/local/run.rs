@@ -78,6 +78,21 @@ impl Policies {
         Ok(reply)
     }
 
+    /// The plan in force: that of the loader if it is known there, otherwise what its sources are compiled to.
+    ///
+    /// # Errors
+    /// If its sources are not known, or mean something else by now.
+    pub(crate) fn plan(&self, loader: &Loader) -> Result<Plan, PolicyError> {
+        if let Some(plan) = loader.plan() {
+            return Ok(plan.clone());
+        }
+        let sources = self.sources.as_ref().ok_or(PolicyError::UnknownSources)?;
+        let plan = join(sources, self.directory.read_local()?.as_ref())?.plan;
+        let digest = loader.generation()?.map(|generation| generation.plan_digest);
+        let is_same = digest == Some(crate::loader::hex(&plan.digest()));
+        if is_same { Ok(plan) } else { Err(PolicyError::UnknownSources) }
+    }
+
     /// Whether these are the sources of the policy in force.
     pub(crate) fn are_known(&self, sources: &[PolicySource]) -> bool {
         self.sources.as_deref() == Some(sources)

@@ -1,4 +1,8 @@
-//! `policy`: lint, apply, reset, show.
+//! `policy`: what can be done with policies. Here: apply, reset, show.
+
+mod convert;
+mod diff;
+mod lint;
 
 use super::holders::{self, Holders, harmless};
 use crate::Common;
@@ -16,11 +20,11 @@ use std::path::PathBuf;
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyVerb {
     /// Checks policy files and says where they are wrong, why, and what to write instead. Needs no daemon.
-    Lint {
-        /// The files; they are merged.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
+    Lint(lint::LintArgs),
+    /// Compiles policy files: the digest that the policy has on every machine, and how much it is. Needs no daemon.
+    Compile(convert::CompileArgs),
+    /// Says what is different in meaning between two policies, or between the one in force and another.
+    Diff(diff::DiffArgs),
     /// Puts a policy in force, in one step and without a moment between old and new. On any error the old stays.
     Apply {
         /// The files; they are merged.
@@ -34,13 +38,24 @@ pub(crate) enum PolicyVerb {
     Reset,
     /// Shows the policy in force, from the daemon or, without one, from the pins.
     Show,
+    /// Prints the policy in force as a policy file.
+    Export(convert::ExportArgs),
+    /// Rewrites files of formats 1 and 2 in format 3, and proves that both mean the same. Needs no daemon.
+    Migrate(convert::MigrateArgs),
+    /// Prints the JSON schema of format 3, for editors. Needs no daemon.
+    Schema,
 }
 
 /// Runs the verb.
 pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
     let client = Client::new(&common.socket, &common.bpffs_root);
     match verb {
-        PolicyVerb::Lint { files } => lint(common, &read_sources(files)?),
+        PolicyVerb::Lint(args) => lint::run(common, args),
+        PolicyVerb::Compile(args) => convert::compile_files(common, args),
+        PolicyVerb::Diff(args) => diff::run(common, &client, args),
+        PolicyVerb::Export(args) => convert::export(&client, args),
+        PolicyVerb::Migrate(args) => convert::migrate(args),
+        PolicyVerb::Schema => output::json(&aegis_policy::schema()),
         PolicyVerb::Apply { files, holders } => {
             let sources = read_sources(files)?;
             // Told here, where the terminal is; the daemon checks again what it gets.
@@ -71,46 +86,35 @@ pub(crate) fn read_sources(files: &[PathBuf]) -> Result<Vec<PolicySource>> {
     files.iter().map(read).collect()
 }
 
+/// Sources as the compiler takes them.
+fn sources_of(sources: &[PolicySource]) -> Vec<Source<'_>> {
+    sources.iter().map(|source| Source { name: &source.name, text: &source.text }).collect()
+}
+
 /// Compiles, showing warnings on standard error and errors as the failure.
 pub(crate) fn compile(sources: &[PolicySource]) -> Result<Compiled> {
-    let sources: Vec<Source<'_>> =
-        sources.iter().map(|source| Source { name: &source.name, text: &source.text }).collect();
-    let compiled = aegis_policy::compile(&sources).map_err(|report| {
-        let summary = format!("{} error(s); nothing has changed", report.errors());
-        output::note(render(&report).trim_end());
-        Failure::new(Exit::Refused, summary)
-    })?;
+    let Compiled { plan, warnings } = compiled(sources)?;
     // Advice is for whoever lints.
-    let warnings = compiled.warnings.without_notes();
+    let warnings = warnings.without_notes();
     if !warnings.is_empty() {
         output::note(render(&warnings).trim_end());
     }
-    Ok(Compiled { plan: compiled.plan, warnings })
+    Ok(Compiled { plan, warnings })
+}
+
+/// Compiles, showing errors as the failure.
+fn compiled(sources: &[PolicySource]) -> Result<Compiled> {
+    aegis_policy::compile(&sources_of(sources)).map_err(|report| refuse(&report))
+}
+
+/// Shows what is wrong. Nothing has changed then.
+fn refuse(report: &Report) -> anyhow::Error {
+    output::note(render(report).trim_end());
+    Failure::new(Exit::Refused, format!("{} error(s); nothing has changed", report.errors())).into()
 }
 
 fn render(report: &Report) -> String {
     report.render(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-}
-
-fn lint(common: &Common, sources: &[PolicySource]) -> Result<()> {
-    if common.output == Format::Table {
-        let compiled = compile(sources)?;
-        output::line(&format!(
-            "{}: no errors, {} rule(s)",
-            compiled.plan.name(),
-            compiled.plan.rules().len()
-        ));
-        return Ok(());
-    }
-    let sources: Vec<Source<'_>> =
-        sources.iter().map(|source| Source { name: &source.name, text: &source.text }).collect();
-    match aegis_policy::compile(&sources) {
-        Ok(compiled) => output::json(&compiled.warnings),
-        Err(report) => {
-            output::json(&report)?;
-            Err(Failure::new(Exit::Refused, format!("{} error(s)", report.errors())).into())
-        }
-    }
 }
 
 fn applied(common: &Common, reply: &ApplyReply, holders: Holders) -> Result<()> {

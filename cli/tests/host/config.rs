@@ -218,17 +218,17 @@ fn run_takes_its_policy_from_it() {
     // What is typed takes its place.
     let ran = run(&place, &["run", "--policy", "network.conf"]);
     assert_eq!(ran.status, Some(6));
-    says(&ran.stderr, &["network.conf:4:1", "2 error(s); nothing has changed"]);
+    says(&ran.stderr, &["network.conf:3:1", "1 error(s); nothing has changed"]);
 }
 
 fn others_go_on_without_it() {
     let place = place(&[(MAIN, "[daemon]\nsocket = \"s\"\n")]);
-    let ran = run(&place, &["policy", "lint", "good.toml"]);
+    let ran = run(&place, &["policy", "lint", "exec.toml"]);
     let expected = "warning: 1 error(s) in the configuration, see `aegisbpf config check`; taken is what is built in: \
                     --bpffs-root /sys/fs/bpf/aegisbpf --socket /run/aegisbpf/control.sock\n";
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), expected));
     // Whoever says where everything is needs no configuration.
-    let ran = run(&place, &["policy", "lint", "good.toml", "--bpffs-root", "pins", "--socket", "s"]);
+    let ran = run(&place, &["policy", "lint", "exec.toml", "--bpffs-root", "pins", "--socket", "s"]);
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""));
 }
 

@@ -6,8 +6,12 @@ use serde_json::{Value, json};
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
-    let others =
-        [trial("lint::json_of_errors", json_of_errors), trial("lint::json_of_warnings", json_of_warnings)];
+    let others = [
+        trial("lint::json_of_errors", json_of_errors),
+        trial("lint::json_of_warnings", json_of_warnings),
+        trial("lint::sarif", sarif),
+        trial("lint::normal_form", normal_form),
+    ];
     trials_of("lint", ROWS).into_iter().chain(others).collect()
 }
 
@@ -17,14 +21,14 @@ const ROWS: &[Row] = &[
         words: &["policy", "lint", "good.toml"],
         status: 0,
         stdout: &["good: no errors, 1 rule(s)"],
-        stderr: &[],
+        stderr: &["note[N0001]: block devices are left open"],
     },
     Row {
         name: "two_files",
         words: &["policy", "lint", "good.toml", "more.toml"],
         status: 0,
         stdout: &["good: no errors, 2 rule(s)"],
-        stderr: &[],
+        stderr: &["note[N0001]"],
     },
     Row {
         name: "bad",
@@ -65,14 +69,14 @@ const ROWS: &[Row] = &[
         words: &["policy", "lint", "lines.conf"],
         status: 0,
         stdout: &["format-1: no errors, 2 rule(s)"],
-        stderr: &[],
+        stderr: &["note[N0001]"],
     },
     Row {
         name: "both_formats",
         words: &["policy", "lint", "lines.conf", "good.toml"],
         status: 0,
         stdout: &["good: no errors, 3 rule(s)"],
-        stderr: &[],
+        stderr: &["note[N0001]"],
     },
     Row {
         name: "network",
@@ -82,9 +86,16 @@ const ROWS: &[Row] = &[
         stderr: &[
             "network.conf:3:1",
             "`nowhere/data` is not an absolute path",
-            "network.conf:4:1",
-            "`[deny_cidr]` cannot be enforced by this version",
-            "aegisbpf: 2 error(s); nothing has changed",
+            "aegisbpf: 1 error(s); nothing has changed",
+        ],
+    },
+    Row {
+        name: "what_probes_cannot_do",
+        words: &["policy", "lint", "conditions.toml"],
+        status: 0,
+        stdout: &["conditions: no errors, 1 rule(s)"],
+        stderr: &[
+            "note: rule data: this version cannot decide upon `connect`, `net`, `when`: remove the rule",
         ],
     },
     Row {
@@ -123,9 +134,47 @@ fn json_of_errors() {
 
 fn json_of_warnings() {
     let place = Place::make();
-    for (file, expected) in [("good.toml", &[][..]), ("literal.toml", &["7:9 W0002"])] {
+    for (file, expected) in [("good.toml", &["7:9 N0001"][..]), ("literal.toml", &["7:9 W0002", "7:9 N0001"])]
+    {
         let ran = place.run(&["policy", "lint", file, "-o", "json"]);
         assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""));
         assert_eq!(places(&ran.json()), expected);
     }
+}
+
+fn sarif() {
+    let ran = Place::make().run(&["policy", "lint", "bad.toml", "--format", "sarif"]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (Some(6), "aegisbpf: 3 error(s)\n"));
+    let found = ran.json();
+    let run = &found["runs"][0];
+    assert_eq!((&found["version"], &run["tool"]["driver"]["name"]), (&json!("2.1.0"), &json!("aegisbpf")));
+    let results = run["results"].as_array().unwrap();
+    let codes: Vec<&str> = results.iter().map(|result| result["ruleId"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["E0303", "E0401", "E0101"]);
+    let region = &results[0]["locations"][0]["physicalLocation"]["region"];
+    assert_eq!((&region["startLine"], &region["startColumn"]), (&json!(6), &json!(7)));
+}
+
+/// A file in its normal form says the same, and has one. No section of it is lost.
+fn normal_form() {
+    let place = Place::make();
+    let old = "version=2\n[deny_port]\n22\n[deny_path]\n/b\n/a\n[allow_cgroup]\n/c\n[deny_ip]\n::1\n[deny_cidr]\n10.1.2.3/8\n";
+    std::fs::write(place.path("whole.conf"), old).unwrap();
+    for file in ["good.toml", "whole.conf", "lines.conf", "conditions.toml"] {
+        let ran = place.run(&["policy", "lint", file, "--fix", "--out", "normal"]);
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        let same = place.run(&["policy", "diff", file, "normal", "--exit-code"]);
+        assert_eq!(same.status, Some(0), "{}", same.stdout);
+        let first = std::fs::read_to_string(place.path("normal")).unwrap();
+        let again = place.run(&["policy", "lint", "normal", "--fix"]);
+        assert_eq!(again.stdout, first, "{file}");
+    }
+    let normal = place.run(&["policy", "lint", "whole.conf", "--fix"]).stdout;
+    let expected = "version=2\n\n[deny_path]\n/a\n/b\n\n[deny_ip]\n::1\n\n[deny_cidr]\n10.0.0.0/8\n\n[deny_port]\n22\n\n\
+                    [allow_cgroup]\n/c\n";
+    assert_eq!(normal, expected);
+    // What is wrong stays as it is.
+    std::fs::write(place.path("normal"), "kept").unwrap();
+    assert_eq!(place.run(&["policy", "lint", "bad.toml", "--fix", "--out", "normal"]).status, Some(6));
+    assert_eq!(std::fs::read_to_string(place.path("normal")).unwrap(), "kept");
 }

@@ -57,8 +57,32 @@ const LINES: &str = "version=1\n[deny_path]\n/nowhere/data\n/nowhere/program\n[a
 
 const NETWORK: &str = "version=2\n[deny_path]\nnowhere/data\n[deny_cidr]\n10.0.0.0/8\n";
 
+/// What no probe decides upon yet.
+const CONDITIONS: &str = r#"version = 3
+name = "conditions"
+
+[[rule]]
+id = "data"
+on = ["connect", "read"]
+path = ["/nowhere/data"]
+net = ["10.0.0.0/8:443/tcp"]
+when = { uid = 33 }
+"#;
+
+/// Nothing about it is to be said.
+const EXEC: &str = r#"version = 3
+name = "exec"
+
+[[rule]]
+id = "program"
+on = ["exec"]
+path = ["/nowhere/program"]
+"#;
+
 /// All policies.
-const POLICIES: [(&str, &str); 6] = [
+const POLICIES: [(&str, &str); 8] = [
+    ("exec.toml", EXEC),
+    ("conditions.toml", CONDITIONS),
     ("good.toml", GOOD),
     ("more.toml", MORE),
     ("bad.toml", BAD),

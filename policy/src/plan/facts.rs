@@ -1,6 +1,6 @@
 //! A plan as the single things that it says, by which plans are compared.
 
-use super::{Moment, Plan, Rule, Subject, Tenant, print_subject};
+use super::{Action, Anchors, Moment, Plan, Rule, Subject, Tenant, print_subject};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -87,7 +87,11 @@ impl Facts {
 
     fn rule(&mut self, rule: &Rule) {
         self.may_say("tenant", rule.tenant.as_ref());
-        self.say("action", &rule.action.word());
+        // What is not said otherwise everywhere is left out.
+        self.may_say(
+            "action",
+            Some(rule.action).filter(|action| *action != Action::default()).map(Action::word),
+        );
         rule.declared.words().for_each(|word| self.say("on", &word));
         rule.objects.iter().for_each(|object| self.say(object.key(), object));
         rule.when.iter().for_each(|subject| self.say("when", &on_one_line(subject)));
@@ -97,8 +101,11 @@ impl Facts {
         let escalation =
             rule.escalation.map(|to| format!("after {} within {} s", to.after, to.within_seconds));
         self.may_say("escalate", escalation);
-        self.say("anchors", &rule.anchors.word());
-        self.say("lockdown", &rule.lockdown);
+        self.may_say(
+            "anchors",
+            Some(rule.anchors).filter(|anchors| *anchors != Anchors::default()).map(Anchors::word),
+        );
+        self.may_say("lockdown", rule.lockdown.then_some("true"));
         self.say("severity", &rule.severity.word());
         rule.mitre.iter().for_each(|tag| self.say("mitre", tag));
         self.may_say("reason", rule.reason.as_deref());
