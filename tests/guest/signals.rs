@@ -1,4 +1,4 @@
-//! Signals that come with a denial: none unless they are asked for.
+//! Signals that come with a denial: none unless the command line or the rule asks for one.
 
 use aegis_tests::agent::Agent;
 use aegis_tests::check::{Test, expect, trials as trials_of};
@@ -9,11 +9,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 
 const TESTS: &[Test] = &[
-    ("none_by_default", || check(&[], "enforce", None)),
-    ("terminate", || check(&["--enforce-signal", "term"], "enforce", Some(15))),
-    ("interrupt", || check(&["--enforce-signal", "int"], "enforce", Some(2))),
-    ("kill", || check(&["--enforce-signal", "kill"], "enforce", Some(9))),
-    ("none_where_it_is_only_observed", || check(&["--enforce-signal", "kill"], "observe", None)),
+    ("none_by_default", || check(&[], "", None)),
+    ("terminate", || check(&["--enforce-signal", "term"], "", Some(15))),
+    ("interrupt", || check(&["--enforce-signal", "int"], "", Some(2))),
+    ("kill", || check(&["--enforce-signal", "kill"], "", Some(9))),
+    ("of_the_rule", || check(&[], "signal = \"kill\"", Some(9))),
+    ("of_the_rule_instead", || check(&["--enforce-signal", "kill"], "signal = \"int\"", Some(2))),
+    ("none_of_the_rule", || check(&["--enforce-signal", "kill"], "signal = \"none\"", None)),
+    ("none_where_it_is_only_observed", || check(&["--enforce-signal", "kill"], "mode = \"observe\"", None)),
 ];
 
 /// All tests of this file.
@@ -29,10 +32,10 @@ fn read() -> ExitStatus {
     Command::new("bash").args(["-c", &script]).output().expect("bash").status
 }
 
-fn check(options: &[&str], mode: &str, signal: Option<i32>) -> Result<(), Failed> {
+fn check(options: &[&str], key: &str, signal: Option<i32>) -> Result<(), Failed> {
     fs::write(FILE, "content\n").expect("a file");
     let policy = format!(
-        "version = 3\nname = \"signals\"\nmode = \"{mode}\"\n[[rule]]\nid = \"data\"\non = [\"read\"]\npath = \"{FILE}\"\n"
+        "version = 3\nname = \"signals\"\n[[rule]]\nid = \"data\"\non = [\"read\"]\npath = \"{FILE}\"\n{key}\n"
     );
     let ended = |status: ExitStatus| (status.signal(), status.code());
     let lived = (None, Some(7));

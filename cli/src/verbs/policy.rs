@@ -20,6 +20,7 @@ use std::path::PathBuf;
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyVerb {
     /// Checks policy files and says where they are wrong, why, and what to write instead. Needs no daemon.
+    #[command(alias = "validate")]
     Lint(lint::LintArgs),
     /// Compiles policy files: the digest that the policy has on every machine, and how much it is. Needs no daemon.
     Compile(convert::CompileArgs),

@@ -13,7 +13,7 @@ impl Plan {
             (!parts.is_empty()).then(|| {
                 let missing = parts.join(", ");
                 format!(
-                    "rule {}: this version cannot decide upon {missing}: remove the rule, or what it cannot",
+                    "rule {}: this version cannot decide upon {missing}: remove the rule, or these parts of it",
                     rule.id
                 )
             })
