@@ -216,7 +216,7 @@ proptest! {
         bits in any::<u8>(),
         is_v6: bool,
         port in 1_u16..10,
-        protocol in prop::sample::select(&Protocol::ALL),
+        protocol in prop::sample::select(Protocol::ALL),
     ) {
         let plan = plan_of(&[&format!("{HEAD}{}{TENANT}", rules.concat())]);
         let address = if is_v6 {

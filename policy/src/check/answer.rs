@@ -2,7 +2,7 @@
 
 use super::{file, words};
 use crate::diagnostic::{Code, Fault, Sink};
-use crate::plan::{Action, Anchors, Escalation, Operations, Severity, Signal};
+use crate::plan::{Escalation, Operations, Signal};
 use crate::syntax::{Fields, Section, Takes, key};
 use aegis_kernel_abi::Mode;
 use std::collections::BTreeSet;
@@ -59,26 +59,10 @@ fn idle_escalation() -> Fault {
         .help("add `signal = \"term\"`, or remove `escalate`")
 }
 
-pub(super) fn actions() -> Vec<&'static str> {
-    Action::ALL.iter().map(|action| action.word()).collect()
-}
-
-pub(super) fn anchors() -> Vec<&'static str> {
-    Anchors::ALL.map(Anchors::word).to_vec()
-}
-
 pub(super) fn modes() -> Vec<&'static str> {
     Mode::ALL.iter().map(|mode| mode.word()).collect()
 }
 
 pub(super) fn operations() -> Vec<&'static str> {
     Operations::all_words().collect()
-}
-
-pub(super) fn severities() -> Vec<&'static str> {
-    Severity::ALL.map(Severity::word).to_vec()
-}
-
-pub(super) fn signals() -> Vec<&'static str> {
-    Signal::ALL.iter().map(|signal| signal.word()).collect()
 }

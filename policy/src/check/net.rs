@@ -123,7 +123,7 @@ fn canonical(address: IpAddr, length: u8) -> Network {
 
 fn protocol(word: &str) -> Result<Protocol, Fault> {
     Protocol::from_word(word)
-        .ok_or_else(|| choice(Code::BadProtocol, "protocol", word, Protocol::ALL.map(Protocol::word)))
+        .ok_or_else(|| choice(Code::BadProtocol, "protocol", word, Protocol::all_words()))
 }
 
 fn ports(text: &str) -> Result<Ports, Fault> {

@@ -2,7 +2,7 @@
 
 use super::{answer, digest, file, inode, net, path, subject, words};
 use crate::diagnostic::{Code, Fault, Place, Sink, enumerate};
-use crate::plan::{Action, Anchors, Name, Object, Operations, Rule, Severity, Subject};
+use crate::plan::{Action, Anchors, Name, Object, Operations, Rule, Severity, Signal, Subject};
 use crate::syntax::{Fields, Placed, Section, Takes, key};
 use aegis_kernel_abi::Mode;
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ pub(super) const RULE: Section = Section {
         key("tenant", Takes::Name, "The tenant whose rule it is: it only matches in that tenant's scope."),
         key(
             "action",
-            Takes::Word(answer::actions),
+            Takes::Word(Action::all_words),
             "`deny`, or in a tenant `allow`: then what it matches is not denied by rules of that tenant.",
         ),
         key("on", Takes::Words(answer::operations), "The operations it is about."),
@@ -50,17 +50,21 @@ pub(super) const RULE: Section = Section {
         key("unless", Takes::Alternatives(&subject::UNLESS), "Who is excepted; one of several is enough."),
         key(
             "anchors",
-            Takes::Word(answer::anchors),
+            Takes::Word(Anchors::all_words),
             "What becomes of it when a directory above one of its paths is renamed.",
         ),
         key("mode", Takes::Word(answer::modes), "The weaker of this and the policy's mode counts."),
         key(
             "signal",
-            Takes::Word(answer::signals),
+            Takes::Word(Signal::all_words),
             "What a process gets that is denied something. Without it, what the daemon is told.",
         ),
         key("escalate", Takes::Table(&answer::ESCALATE), "When that signal becomes SIGKILL."),
-        key("severity", Takes::Word(answer::severities), "How much a match matters to those who look at it."),
+        key(
+            "severity",
+            Takes::Word(Severity::all_words),
+            "How much a match matters to those who look at it.",
+        ),
         key(
             "mitre",
             Takes::Texts("^T[0-9]{4}(\\.[0-9]{3})?$"),

@@ -30,14 +30,12 @@ pub(super) fn mode(text: &str) -> Result<Mode, Fault> {
 
 pub(super) fn severity(text: &str) -> Result<Severity, Fault> {
     let found = Severity::from_word(text);
-    found.ok_or_else(|| choice(Code::UnknownSeverity, "severity", text, Severity::ALL.map(Severity::word)))
+    found.ok_or_else(|| choice(Code::UnknownSeverity, "severity", text, Severity::all_words()))
 }
 
 pub(super) fn anchors(text: &str) -> Result<Anchors, Fault> {
     let found = Anchors::from_word(text);
-    found.ok_or_else(|| {
-        choice(Code::UnknownAnchors, "way of anchoring", text, Anchors::ALL.map(Anchors::word))
-    })
+    found.ok_or_else(|| choice(Code::UnknownAnchors, "way of anchoring", text, Anchors::all_words()))
 }
 
 pub(super) fn operation(text: &str) -> Result<Operations, Fault> {
@@ -66,13 +64,11 @@ pub(super) fn repeated(text: &str) -> Fault {
 }
 
 pub(super) fn action(text: &str) -> Result<Action, Fault> {
-    let words = Action::ALL.iter().map(|action| action.word());
-    Action::from_word(text).ok_or_else(|| choice(Code::UnknownAction, "action", text, words))
+    Action::from_word(text).ok_or_else(|| choice(Code::UnknownAction, "action", text, Action::all_words()))
 }
 
 pub(super) fn signal(text: &str) -> Result<Signal, Fault> {
-    let words = Signal::ALL.iter().map(|signal| signal.word());
-    Signal::from_word(text).ok_or_else(|| choice(Code::UnknownSignal, "signal", text, words))
+    Signal::from_word(text).ok_or_else(|| choice(Code::UnknownSignal, "signal", text, Signal::all_words()))
 }
 
 /// An integer of 32 bits.

@@ -1,5 +1,7 @@
 //! What holds a path where it is.
 
+use super::words::words;
+
 /// What becomes of a rule when a directory or link on the way to one of its paths moves, or is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[repr(u8)]
@@ -13,22 +15,4 @@ pub enum Anchors {
     Follow = 2,
 }
 
-impl Anchors {
-    /// Both, the default first.
-    pub const ALL: [Self; 2] = [Self::Hold, Self::Follow];
-
-    /// Its name in policies.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::Follow => "follow",
-        }
-    }
-
-    /// The value with that name.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|anchors| anchors.word() == word)
-    }
-}
+words!(Anchors: Hold "hold", Follow "follow");

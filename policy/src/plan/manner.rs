@@ -1,5 +1,7 @@
 //! How a rule answers.
 
+use super::words::words;
+
 /// What a rule does with what it matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[repr(u8)]
@@ -32,27 +34,6 @@ pub struct Escalation {
     pub after: u32,
     /// Within how many seconds.
     pub within_seconds: u32,
-}
-
-macro_rules! words {
-    ($name:ident: $($variant:ident $word:literal),+) => {
-        impl $name {
-            /// All values.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// Its name in policies.
-            #[must_use]
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-
-            /// The value with that name.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.word() == word)
-            }
-        }
-    };
 }
 
 words!(Action: Deny "deny", Allow "allow");

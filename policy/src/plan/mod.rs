@@ -16,6 +16,7 @@ mod sizes;
 mod subject;
 mod tenant;
 mod undecided;
+mod words;
 
 pub use anchors::Anchors;
 pub use facts::{Diff, Fact};
@@ -33,6 +34,7 @@ pub(crate) use net::{mask_v4, mask_v6};
 pub(crate) use object::is_below;
 pub(crate) use print::Moment;
 use print::print_subject;
+use words::words;
 
 use aegis_kernel_abi::Mode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -262,24 +264,4 @@ impl Rule {
     }
 }
 
-impl Severity {
-    /// All severities, the least first.
-    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
-
-    /// Its name in policies and records.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
-
-    /// The severity with that name.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|severity| severity.word() == word)
-    }
-}
+words!(Severity: Low "low", Medium "medium", High "high", Critical "critical");

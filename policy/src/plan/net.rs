@@ -1,5 +1,6 @@
 //! Addresses of the network.
 
+use super::words::words;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -45,25 +46,7 @@ pub enum Protocol {
     Udp = 2,
 }
 
-impl Protocol {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Tcp, Self::Udp];
-
-    /// Its name in policies.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
-
-    /// The protocol with that name.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|protocol| protocol.word() == word)
-    }
-}
+words!(Protocol: Tcp "tcp", Udp "udp");
 
 impl Ports {
     /// All of them.
