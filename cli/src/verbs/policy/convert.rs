@@ -30,6 +30,9 @@ pub(crate) struct ExportArgs {
     /// Writes it to this file, which is replaced as a whole.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// The same, as the C++ AegisBPF has it.
+    #[arg(value_name = "FILE", conflicts_with = "out", hide = true)]
+    file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -142,7 +145,7 @@ pub(super) fn export(client: &Client, args: &ExportArgs) -> Result<()> {
             }
         },
     };
-    file::put(args.out.as_deref(), &text)
+    file::put(args.out.as_deref().or(args.file.as_deref()), &text)
 }
 
 pub(super) fn migrate(args: &MigrateArgs) -> Result<()> {
