@@ -8,8 +8,8 @@
 //! 3. `plan`: the result, the same on every machine: paths are not resolved, cgroups not looked up.
 //! 4. `diagnostic`: what was wrong. All of it is told at once, each with place, cause and remedy.
 //!
-//! The language (format 3, and the older format 1) is described by [`compile`]; [`Entries`] edits format 1. This crate opens no file, asks no clock, and knows
-//! nothing of the host a plan will be used on: whether a path exists is found out by whoever resolves the plan.
+//! [`Entries`] edits formats 1 and 2, [`migrate`] rewrites them. This crate opens no file, asks no clock, and knows nothing
+//! of the host a plan will be used on: whether a path exists is found out by whoever resolves the plan.
 #![forbid(unsafe_code)]
 
 mod check;
@@ -57,34 +57,13 @@ pub fn is_old_format(text: &str) -> bool {
 
 /// Compiles the files of one policy. Their order and the order inside them mean nothing.
 ///
-/// A file is TOML with these keys; any other key is an error, and so is a value that does not fit:
+/// A file is TOML, of format 3; its keys are those of [`schema`], and any other key is an error. When there are several
+/// files, `name`, `serial`, `expires` and `mode` may stand in any of them, but must not contradict each other.
 ///
-/// | key | value |
-/// |---|---|
-/// | `version` | `3`, in each file |
-/// | `name` | name of the policy, 1 to 63 of `A-Z a-z 0-9 . _ -` |
-/// | `serial` | optional, an integer from 1 |
-/// | `mode` | optional, `"enforce"` (default) or `"observe"` |
-/// | `[[rule]]` | any number of them |
-/// | `rule.id` | as `name`, unique in the whole policy |
-/// | `rule.on` | operations: `read`, `write`, `exec`, `map-exec`, `truncate`, `create`, `link`, `unlink`, `rename`, `mkdir`, `mknod`, `symlink` |
-/// | `rule.path` | absolute paths, taken literally |
-/// | `rule.inode` | `"major:minor:inode"`, with `":generation"` behind it if wanted |
-/// | `rule.anchors` | optional, `hold` (default) or `follow`: what becomes of its paths when a directory above is renamed |
-/// | `rule.mode` | optional, as `mode`; a rule enforces only if both say so |
-/// | `rule.severity` | optional, `low`, `medium` (default), `high`, `critical` |
-/// | `rule.reason` | optional text of at most 256 bytes |
-/// | `[exempt]` | optional |
-/// | `exempt.cgroup` | paths below the root of cgroup 2, or `"cgid:NUMBER"` |
+/// A file whose first line is `version=1` or `version=2` is of the older, line-oriented formats instead: sections with an
+/// entry on each line, each a rule of its own. It has no name, and files of all formats may be merged.
 ///
-/// `on`, `path`, `inode` and `cgroup` take a list of strings or a single string. A rule has at least one `path`
-/// or `inode`. When there are several files, `name`, `serial` and `mode` may stand in any of them, but must not
-/// contradict each other.
-///
-/// A file whose first line is `version=1` or `version=2` is of the older, line-oriented format instead: sections
-/// `[deny_path]`, `[deny_inode]` and `[allow_cgroup]` with an entry on each line. Each of the first two denies
-/// `read`, `write` and `exec` by a rule of its own; sections for the network are errors. It has no name, and files
-/// of both formats may be merged.
+/// The language is described in `docs/policy.md`.
 ///
 /// # Errors
 /// A report of all errors and warnings in all files. Files whose TOML cannot be read, and files of another

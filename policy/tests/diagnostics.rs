@@ -158,6 +158,11 @@ const ROWS: &[(&&str, Row)] = &rows! {
     RULE "follows what anybody can move" "path = \"/var/tmp/spool/a\"\nanchors = \"follow\"\n" => ["6:8 W0008"]
     RULE "signals" "path = \"/a\"\nsignal = \"sigterm\"\nescalate = { after = 0 }\n" => ["7:10 E0310", "8:12 E0102", "8:22 E0311"]
     RULE "escalation without a signal" "path = \"/a\"\nsignal = \"kill\"\nescalate = { after = 5, within_seconds = 30 }\n" => ["8:12 E0311"]
+    RULE "escalation of another kind" "path = \"/a\"\nsignal = \"term\"\nescalate = 5\n" => ["8:12 E0103"]
+    RULE "words of other tools"
+        "file = \"/a\"\nsignal = \"SIGKILL\"\naction = \"block\"\n[[rule]]\nid = \"b\"\non = \"mmap\"\ndirectory = \"/a\"\n"
+        => ["6:1 E0101", "7:10 E0310", "8:10 E0308", "11:6 E0303", "12:1 E0101"]
+    HEAD "starting an address" "[[rule]]\nid = \"a\"\non = [\"exec\", \"connect\"]\nnet = \"10.0.0.1\"\n" => ["5:7 E0307"]
     RULE "techniques" "path = \"/a\"\nmitre = [\"T1003\", \"TA0006\", \"T1003.8\", \"T1003\"]\n" => ["7:19 E0312", "7:29 E0312", "7:40 W0001"]
     RULE "allowing without a tenant" "path = \"/a\"\naction = \"allow\"\n" => ["7:10 E0309"]
     RULE "action without meaning" "path = \"/a\"\naction = \"denny\"\n" => ["7:10 E0308"]

@@ -161,6 +161,18 @@ fn a_rule_enforces_only_if_the_policy_does() {
 }
 
 #[test]
+fn what_is_not_heeded_is_named() {
+    let undecided = |text: &str| plan(&format!("version = 3\nname = \"p\"\n{text}")).undecided();
+    let rule = |text: &str| format!("[[rule]]\nid = \"r\"\n{text}");
+    assert_eq!(undecided(&rule("on = [\"write\", \"unlink\"]\npath = \"/a\"\nsignal = \"kill\"\n")), [""; 0]);
+    let [expires] = &undecided("expires = 2030-01-01T00:00:00Z\n")[..] else { panic!() };
+    assert!(expires.starts_with("the policy: ") && expires.contains("`expires`"), "{expires}");
+    let text = rule("on = [\"append\", \"read\"]\nsubtree = \"/a\"\nwhen = { uid = 0 }\n");
+    let [named] = &undecided(&text)[..] else { panic!() };
+    assert!(named.contains("upon `append`, `subtree`, `when`: remove"), "{named}");
+}
+
+#[test]
 fn the_empty_policy_can_be_written() {
     let empty = Plan::empty();
     assert_eq!(plan(&empty.to_toml()), empty);

@@ -138,6 +138,15 @@ fn file_draft(object: Placed<Object>) -> Draft {
     Draft::entry(id, Operations::READ | Operations::WRITE | Operations::EXEC, object)
 }
 
+/// What an entry denies, as these formats write it.
+pub(super) fn shown(object: &Object, operations: Operations) -> String {
+    match object {
+        Object::Inode { major, minor, ino, .. } => format!("{}:{ino}", device(*major, *minor)),
+        Object::Net(net) => NetEntry { net: *net, operations }.line().1,
+        other => other.to_string(),
+    }
+}
+
 fn net_draft(entry: Placed<NetEntry>) -> Draft {
     let NetEntry { net, operations } = entry.value;
     let id = Name::of_net(&net, operations);

@@ -2,7 +2,7 @@
 
 use super::file::File;
 use super::rule::Draft;
-use super::{lint, words};
+use super::{format1, lint, words};
 use crate::diagnostic::{Code, Fault, Sink, enumerate, quote};
 use crate::plan::{Action, Moment, Name, Object, Operations, Plan, Tenant};
 use crate::syntax::{Placed, closest};
@@ -140,8 +140,8 @@ fn without_repeated(rules: Vec<Draft>, sink: &mut Sink) -> Vec<Draft> {
     for rule in rules {
         let named = || (rule.declared(), rule.objects.iter().map(|object| object.value.clone()).collect());
         if rule.is_entry && !seen.insert(named()) {
-            let object = rule.objects.first().map(|object| object.value.to_string()).unwrap_or_default();
-            sink.push(words::repeated(&object).at(rule.place));
+            let entry = rule.objects.first().map(|object| format1::shown(&object.value, rule.declared()));
+            sink.push(words::repeated(&entry.unwrap_or_default()).at(rule.place));
         } else {
             kept.push(rule);
         }

@@ -2,7 +2,9 @@
 
 use super::{answer, digest, file, inode, net, path, subject, words};
 use crate::diagnostic::{Code, Fault, Place, Sink, enumerate};
-use crate::plan::{Action, Anchors, Name, Object, Operations, Rule, Severity, Signal, Subject};
+use crate::plan::{
+    Action, Anchors, Name, Net, Object, Operations, Rule, Severity, Signal, Subject, Verity,
+};
 use crate::syntax::{Fields, Placed, Section, Takes, key};
 use aegis_kernel_abi::Mode;
 use std::collections::HashSet;
@@ -268,22 +270,30 @@ fn foreign_object(object: &Object, declared: Operations) -> Fault {
     let key = object.key();
     let can = enumerate(object.concerned_by().words());
     Fault::new(Code::NeverMatches, format!("{operations} can never concern `{key}`"))
-        .label("nothing that the rule is about is ever this")
+        .label("none of the rule's operations is ever done with it")
         .help(format!("`{key}` goes with {can}: add one of them, or name something else"))
 }
 
 fn foreign_operation(operation: Operations) -> Fault {
     let word = enumerate(operation.words());
-    let fitting = [
+    let one_of_each = [
         Object::Path(String::new()),
-        Object::Net(crate::plan::Net::ANY),
+        Object::Subtree(String::new()),
+        Object::Inode { major: 0, minor: 0, ino: 0, inode_generation: None },
+        Object::Sha256([0; 32]),
+        Object::Verity(Verity::Sha256([0; 32])),
+        Object::Net(Net::ANY),
         Object::Unix(String::new()),
         Object::Any,
     ];
-    let keys = fitting.iter().filter(|object| object.concerned_by().contains(operation)).map(Object::key);
+    let keys = one_of_each.iter().filter(|object| object.concerned_by().contains(operation)).map(Object::key);
+    let help = match &keys.collect::<Vec<_>>()[..] {
+        [only] => format!("write `{only} = true` into the rule, or remove the operation"),
+        some => format!("name that by one of {}, or remove the operation", enumerate(some.iter().copied())),
+    };
     Fault::new(Code::NeverMatches, format!("{word} can never concern anything that the rule names"))
         .label("nothing is named that it could be done with")
-        .help(format!("name that by {}, or remove the operation", enumerate(keys)))
+        .help(help)
 }
 
 fn allow_of_host() -> Fault {

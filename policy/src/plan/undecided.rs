@@ -1,11 +1,12 @@
-//! What the language has and the probes of this version do not decide upon. A rule that has some of it is refused as a
-//! whole by whoever loads it: a part of a rule would be another rule.
+//! What the language has and this version does not heed. A rule that has some of it is refused as a whole by whoever loads
+//! it: a part of a rule would be another rule.
 
 use super::{Action, Object, Plan, Rule};
 use crate::diagnostic::enumerate;
 
 impl Plan {
-    /// Each rule that cannot be in force with this version, with what is missing. Empty if all can.
+    /// Each rule that cannot be in force with this version, with what is missing, and what it does not heed of the policy as
+    /// a whole. Empty if all can be in force.
     #[must_use]
     pub fn undecided(&self) -> Vec<String> {
         let told = |rule: &Rule| {
@@ -18,7 +19,10 @@ impl Plan {
                 )
             })
         };
-        self.rules.iter().filter_map(told).collect()
+        let expires = self.expires.map(|_| {
+            "the policy: this version does not heed `expires`, and would put it in force all the same: remove it".to_owned()
+        });
+        expires.into_iter().chain(self.rules.iter().filter_map(told)).collect()
     }
 }
 

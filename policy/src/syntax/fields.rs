@@ -1,7 +1,7 @@
 //! Typed reading of one table. Every method reports what is wrong with its field and then answers as if the
 //! field were not there, so that one mistake hides no other.
 
-use super::{Placed, Section, closest};
+use super::{Placed, Section, Takes, closest};
 use crate::diagnostic::{Code, Fault, Place, Sink, enumerate, quote};
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
@@ -16,21 +16,22 @@ pub(crate) struct Fields<'a> {
     pub(crate) place: Place,
 }
 
-/// What a key takes: in words, and how it is written (`KEY` stands for the key).
-struct Shape(&'static str, &'static str);
+/// What a key takes: in words, and how it is written (`KEY` stands for the key, `PLACE` for where its settings go).
+struct Shape<'a>(&'a str, &'a str);
 
-const TEXT: Shape = Shape("a string", "write text in quotes, `KEY = \"…\"`");
-const TEXTS: Shape = Shape("a string or a list of strings", "write `KEY = [\"…\", \"…\"]`");
-const INTEGER: Shape = Shape("an integer", "write digits only, without quotes");
-const FLAG: Shape = Shape("`true`", "write `KEY = true`, or remove it");
-const MOMENT: Shape = Shape(
+const TEXT: Shape<'static> = Shape("a string", "write text in quotes, `KEY = \"…\"`");
+const TEXTS: Shape<'static> = Shape("a string or a list of strings", "write `KEY = [\"…\", \"…\"]`");
+const INTEGER: Shape<'static> = Shape("an integer", "write digits only, without quotes");
+const FLAG: Shape<'static> = Shape("`true`", "write `KEY = true`, or remove it");
+const MOMENT: Shape<'static> = Shape(
     "a date with a time and an offset",
     "write it without quotes, such as `KEY = 2030-12-31T00:00:00Z`",
 );
-const SCALARS: Shape = Shape("an integer, a string, or a list of them", "write `KEY = [0, \"1000-1999\"]`");
-const TABLE: Shape = Shape("a table", "write `[KEY]` on a line of its own and the settings below");
-const TABLES: Shape =
-    Shape("a list of tables", "write `[[KEY]]` on a line of its own and the settings of one below");
+const SCALARS: Shape<'static> =
+    Shape("an integer, a string, or a list of them", "write `KEY = [0, \"1000-1999\"]`");
+const TABLE: Shape<'static> = Shape("a table", "write its settings PLACE");
+const TABLES: Shape<'static> = Shape("a list of tables", "write the settings of each PLACE");
+const ALTERNATIVES: Shape<'static> = Shape("a table or a list of tables", "write the settings of each PLACE");
 
 /// A value of a list that takes numbers and texts.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +41,7 @@ pub(crate) enum Scalar<'a> {
     Text(&'a str),
 }
 
-const NAMED: Shape =
-    Shape("tables with names", "write `[KEY.NAME]` on a line of its own and the settings below");
+const NAMED: Shape<'static> = Shape("tables with names", "write the settings of each PLACE");
 
 type Value<'a> = Placed<&'a DeValue<'a>>;
 
@@ -183,15 +183,19 @@ impl<'a> Fields<'a> {
         let Placed { value, place } = self.get(key)?;
         match value.as_table() {
             Some(table) => Some(Placed { value: table, place }),
-            None => report(wrong_type(key, &TABLE, value), place, sink),
+            None => report(self.no_table(key, &TABLE, value), place, sink),
         }
     }
 
     /// The tables of a key that may stand several times.
     pub(crate) fn tables(&self, key: &str, sink: &mut Sink) -> Vec<Placed<&'a DeTable<'a>>> {
+        self.listed(key, &TABLES, sink)
+    }
+
+    fn listed(&self, key: &str, shape: &Shape<'_>, sink: &mut Sink) -> Vec<Placed<&'a DeTable<'a>>> {
         let Some(Placed { value, place }) = self.get(key) else { return Vec::new() };
         let Some(items) = value.as_array() else {
-            sink.push(wrong_type(key, &TABLES, value).at(place));
+            sink.push(self.no_table(key, shape, value).at(place));
             return Vec::new();
         };
         let mut tables = Vec::with_capacity(items.len());
@@ -199,7 +203,7 @@ impl<'a> Fields<'a> {
             let place = Place::new(place.source, item.span());
             match item.get_ref().as_table() {
                 Some(table) => tables.push(Placed { value: table, place }),
-                None => sink.push(wrong_type(key, &TABLES, item.get_ref()).at(place)),
+                None => sink.push(self.no_table(key, shape, item.get_ref()).at(place)),
             }
         }
         tables
@@ -213,7 +217,7 @@ impl<'a> Fields<'a> {
                 sink.push(empty_list(key).at(place));
                 Vec::new()
             }
-            _ => self.tables(key, sink),
+            _ => self.listed(key, &ALTERNATIVES, sink),
         }
     }
 
@@ -230,10 +234,21 @@ impl<'a> Fields<'a> {
                 Placed { value: name.get_ref().as_ref(), place: Place::new(place.source, name.span()) };
             match value.get_ref().as_table() {
                 Some(table) => named.push((name, Placed { value: table, place: name.place })),
-                None => sink.push(wrong_type(key, &NAMED, value.get_ref()).at(name.place)),
+                None => sink.push(self.no_table(key, &NAMED, value.get_ref()).at(name.place)),
             }
         }
         named
+    }
+
+    /// The fault of a value that is no table. Its settings have a place of their own, which is not always a header.
+    fn no_table(&self, key: &str, Shape(wanted, help): &Shape<'_>, found: &DeValue<'_>) -> Fault {
+        let goes = self.section.keys.iter().find(|known| known.name == key).and_then(|key| match key.takes {
+            Takes::Table(below) | Takes::Tables(below) | Takes::Alternatives(below) | Takes::Named(below) => {
+                Some(below.goes)
+            }
+            _ => None,
+        });
+        wrong_type(key, &Shape(wanted, &help.replace("PLACE", goes.unwrap_or_default())), found)
     }
 
     fn get(&self, key: &str) -> Option<Value<'a>> {
@@ -288,7 +303,7 @@ fn empty_list(key: &str) -> Fault {
         .help(format!("list at least one value, or remove `{key}` where it is optional"))
 }
 
-fn wrong_type(key: &str, Shape(wanted, help): &Shape, found: &DeValue<'_>) -> Fault {
+fn wrong_type(key: &str, Shape(wanted, help): &Shape<'_>, found: &DeValue<'_>) -> Fault {
     let is = match found {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",

@@ -3,21 +3,33 @@
 use crate::diagnostic::{Code, Fault, enumerate, quote};
 
 /// Words of other tools and everyday language for ours.
-const SYNONYMS: [(&str, &str); 8] = [
+const SYNONYMS: [(&str, &str); 19] = [
     ("audit", "observe"),
     ("monitor", "observe"),
     ("block", "enforce"),
+    ("block", "deny"),
     ("deny", "enforce"),
+    ("permit", "allow"),
     ("open", "read"),
     ("execute", "exec"),
     ("mmap", "map-exec"),
     ("file", "path"),
+    ("directory", "subtree"),
+    ("address", "net"),
+    ("ip", "net"),
+    ("cidr", "net"),
+    ("socket", "unix"),
+    ("user", "uid"),
+    ("sigint", "int"),
+    ("sigterm", "term"),
+    ("sigkill", "kill"),
 ];
 
 /// The one of `known` that was probably meant by `word`.
 pub(crate) fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let meant = SYNONYMS.iter().find(|(other, _)| *other == word).map_or(word.as_str(), |(_, ours)| *ours);
+    let ours = SYNONYMS.iter().find(|(other, ours)| *other == word && known.contains(ours));
+    let meant = ours.map_or(word.as_str(), |(_, ours)| *ours);
     // One slip in three letters; more would be guessing.
     let allowed = (meant.chars().count() / 3).max(1);
     known
@@ -60,6 +72,7 @@ mod tests {
             ("map_exec", Some("map-exec")),
             ("mmap", Some("map-exec")),
             ("connect", None),
+            ("block", None),
             ("", None),
         ];
         for (word, meant) in rows {
