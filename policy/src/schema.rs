@@ -12,6 +12,7 @@ pub fn schema() -> Value {
     let mut schema = table(&TOP);
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     schema.insert("title".to_owned(), json!("Aegis policy, format 3"));
+    schema.insert("description".to_owned(), json!("See docs/policy.md. Made by `cargo xtask codegen`."));
     Value::Object(schema)
 }
 
@@ -41,6 +42,7 @@ fn takes(takes: Takes) -> Map<String, Value> {
         Takes::Text(bytes) => json!({ "type": "string", "maxLength": bytes }),
         Takes::Word(words) => json!({ "enum": words() }),
         Takes::Words(words) => one_or_some(&json!({ "enum": words() })),
+        Takes::Texts("") => one_or_some(&json!({ "type": "string" })),
         Takes::Texts(pattern) => one_or_some(&json!({ "type": "string", "pattern": pattern })),
         Takes::Ids => one_or_some(&json!({ "anyOf": [
             { "type": "integer", "minimum": 0, "maximum": u32::MAX - 1 },

@@ -22,6 +22,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         ("probes-ebpf/bpf/abi.h", abi_header(&root)?),
         ("config/default.toml", aegis_config::default_file()),
         ("config/schema.json", aegis_config::schema_text()),
+        ("config/policies/policy.schema.json", format!("{:#}\n", aegis_policy::schema())),
         ("docs/openapi.json", control_api()?),
     ];
     files.iter().try_for_each(|(path, fresh)| settle(&root.join(path), fresh, args.check))
