@@ -59,7 +59,7 @@ pub(super) const RULE: Section = Section {
         key(
             "signal",
             Takes::Word(Signal::all_words),
-            "What a process gets that is denied something. Without it, what the daemon is told.",
+            "The signal for a process that is denied something. Without it, what the daemon was told.",
         ),
         key("escalate", Takes::Table(&answer::ESCALATE), "When that signal becomes SIGKILL."),
         key(
