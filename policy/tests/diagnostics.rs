@@ -152,6 +152,9 @@ const ROWS: &[(&&str, Row)] = &rows! {
     RULE "conditions with mistakes" "path = \"/a\"\nwhen = { exe = \"nginx\", uid = [-1, \"9-5\", \"root\", 4294967295], gids = 4, pid_ns = [\"hots\", 0], cgroup = \"/\" }\n"
         => ["7:16 E0401", "7:32 E0503", "7:36 E0503", "7:43 E0503", "7:51 E0503", "7:64 E0101", "7:84 E0504", "7:92 E0504", "7:105 E0502"]
     RULE "condition of another kind" "path = \"/a\"\nwhen = [\"/a\"]\nunless = \"root\"\n" => ["7:9 E0103", "8:10 E0103"]
+    RULE "numbers of another kind" "path = \"/a\"\nwhen = { uid = 1.5, user_ns = true }\n" => ["7:16 E0103", "7:31 E0103"]
+    RULE "conditions twice" "path = \"/a\"\nwhen = { exe = [\"/b\", \"/b\"], cgroup = [\"/c\", \"/sys/fs/cgroup/c\", \"/d*\"], pid_ns = [4, \"host\", 4], uid = [1, 1] }\n"
+        => ["7:23 W0001", "7:46 W0001", "7:66 W0002", "7:95 W0001"]
     RULE "exceptions of everybody" "path = \"/a\"\n[rule.when]\ncgroup = \"/web.slice/a\"\nuid = 33\n[[rule.unless]]\nuid = 0\n[[rule.unless]]\ncgroup = \"/web.slice\"\n"
         => ["12:1 W0007"]
     RULE "exceptions that anybody can use" "path = \"/a\"\nunless = { exe = \"/tmp/backup\" }\n" => ["7:10 W0008"]

@@ -126,7 +126,7 @@ fn network() -> Result<(), Failed> {
     let file = agent.policy("version=2\n[deny_path]\n/scratch/verbs-other\n[deny_ip]\n10.0.0.1\n");
     let output = agent.run(&["policy", "apply", &file]);
     expect("exit code", output.status.code(), Some(6))?;
-    let refused = "rule deny_ip-10.0.0.1: this version cannot decide upon `connect`, `net`";
+    let refused = "rule deny_ip-10.0.0.1: this version cannot decide upon `connect` and `net`";
     expect_text("message", &String::from_utf8_lossy(&output.stderr), refused)?;
     expect("in force", generation(&agent), before)?;
     expect("still", [read(FILE), read(OTHER)], [Outcome::Denied, Outcome::Allowed])

@@ -43,6 +43,11 @@ const VERSIONS: [&str; 2] = ["1", "2"];
 const DEVICE_MAX: u64 = u32::MAX as u64;
 const MINOR_BITS: u32 = 20;
 
+/// What can be written in the sections for the network.
+const ONE_ADDRESS: &str = "write an address such as `10.0.0.1` or `2001:db8::1`, without a port";
+const ADDRESSES: &str = "write addresses such as `10.0.0.0/8` or `2001:db8::/32`, without a port";
+const ONE_PORT: &str = "write a port such as `22`; with a protocol and a direction, `22:tcp:bind`";
+
 /// Whether a text is of this format: its first line that says something is `version=1` or `version=2`, or one of
 /// the sections, where the version was forgotten.
 pub(crate) fn is_meant(text: &str) -> bool {
@@ -211,7 +216,7 @@ fn deny_ip(text: &str) -> Result<NetEntry, Fault> {
             .label("it has a prefix")
             .help("write it below `[deny_cidr]`"));
     }
-    net::loose(text).map(NetEntry::connecting)
+    net::loose(text).map(NetEntry::connecting).map_err(|fault| of_line(fault, Code::BadNet, ONE_ADDRESS))
 }
 
 fn deny_cidr(text: &str) -> Result<NetEntry, Fault> {
@@ -220,7 +225,12 @@ fn deny_cidr(text: &str) -> Result<NetEntry, Fault> {
             .label("it has no prefix")
             .help("write it below `[deny_ip]`, or with a prefix such as `/24`"));
     }
-    net::loose(text).map(NetEntry::connecting)
+    net::loose(text).map(NetEntry::connecting).map_err(|fault| of_line(fault, Code::BadNet, ADDRESSES))
+}
+
+/// A fault of a value that format 3 has as well, with what can be written here.
+fn of_line(fault: Fault, code: Code, help: &str) -> Fault {
+    fault.instead_of(code, |fault| fault.help(help))
 }
 
 /// `port[:tcp|udp|any[:egress|connect|bind|both]]`.
@@ -228,7 +238,8 @@ fn deny_port(text: &str) -> Result<NetEntry, Fault> {
     const PROTOCOLS: [&str; 3] = ["any", "tcp", "udp"];
     const DIRECTIONS: [&str; 4] = ["both", "connect", "egress", "bind"];
     let mut fields = text.split(':');
-    let port = net::port(text, fields.next().unwrap_or_default())?;
+    let port = net::port(text, fields.next().unwrap_or_default())
+        .map_err(|fault| of_line(fault, Code::BadPort, ONE_PORT))?;
     let (protocol, direction) = (fields.next().unwrap_or("any"), fields.next().unwrap_or("both"));
     if fields.next().is_some() {
         return Err(Fault::new(Code::BadNet, format!("{} is not a port of format 1", quote(text)))

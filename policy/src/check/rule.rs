@@ -2,9 +2,7 @@
 
 use super::{answer, digest, file, inode, net, path, subject, words};
 use crate::diagnostic::{Code, Fault, Place, Sink, enumerate};
-use crate::plan::{
-    Action, Anchors, Name, Net, Object, Operations, Rule, Severity, Signal, Subject, Verity,
-};
+use crate::plan::{Action, Anchors, Name, Net, Object, Operations, Rule, Severity, Signal, Subject, Verity};
 use crate::syntax::{Fields, Placed, Section, Takes, key};
 use aegis_kernel_abi::Mode;
 use std::collections::HashSet;

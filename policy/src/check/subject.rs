@@ -1,6 +1,6 @@
 //! Conditions on who acts.
 
-use super::{cgroup, file, path};
+use super::{cgroup, file, path, words};
 use crate::diagnostic::{Code, Fault, Sink, quote};
 use crate::plan::{CgroupRef, Ids, Namespace, Object, Subject};
 use crate::syntax::{Fields, Key, Placed, Scalar, Section, Takes, key};
@@ -72,20 +72,25 @@ fn paths(fields: &Fields<'_>, key: &str, sink: &mut Sink) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
     for text in fields.texts(key, sink) {
         sink.extend(path::wildcard(text.value).map(|fault| fault.at(text.place)));
-        if let Some(Placed { value: Object::Path(path), .. }) = text.parsed(path::object, sink) {
-            paths.insert(path);
+        if let Some(Placed { value: Object::Path(path), .. }) = text.parsed(path::object, sink)
+            && !paths.insert(path)
+        {
+            sink.push(words::repeated(text.value).at(text.place));
         }
     }
     paths
 }
 
 fn cgroups(fields: &Fields<'_>, sink: &mut Sink) -> BTreeSet<CgroupRef> {
-    let texts = fields.texts("cgroup", sink);
-    texts
-        .into_iter()
-        .filter_map(|text| text.parsed(cgroup::of_subject, sink))
-        .map(|cgroup| cgroup.value)
-        .collect()
+    let mut cgroups = BTreeSet::new();
+    for text in fields.texts("cgroup", sink) {
+        sink.extend(path::wildcard(text.value).map(|fault| fault.at(text.place)));
+        let Some(cgroup) = text.parsed(cgroup::of_subject, sink) else { continue };
+        if !cgroups.insert(cgroup.value) {
+            sink.push(words::repeated(text.value).at(text.place));
+        }
+    }
+    cgroups
 }
 
 fn ids(fields: &Fields<'_>, key: &str, sink: &mut Sink) -> Ids {
@@ -96,8 +101,14 @@ fn ids(fields: &Fields<'_>, key: &str, sink: &mut Sink) -> Ids {
 }
 
 fn namespaces(fields: &Fields<'_>, key: &str, sink: &mut Sink) -> BTreeSet<Namespace> {
-    let scalars = fields.scalars(key, sink);
-    scalars.into_iter().filter_map(|scalar| scalar.parsed(namespace, sink)).map(|found| found.value).collect()
+    let mut namespaces = BTreeSet::new();
+    for scalar in fields.scalars(key, sink) {
+        let Some(found) = scalar.parsed(namespace, sink) else { continue };
+        if !namespaces.insert(found.value) {
+            sink.push(words::repeated(&found.value.to_string()).at(found.place));
+        }
+    }
+    namespaces
 }
 
 fn small(integer: &DeInteger<'_>) -> Option<u32> {

@@ -10,9 +10,9 @@ impl Plan {
     #[must_use]
     pub fn undecided(&self) -> Vec<String> {
         let told = |rule: &Rule| {
-            let parts = rule.undecided();
-            (!parts.is_empty()).then(|| {
-                let missing = parts.join(", ");
+            let missing = rule.undecided();
+            (!missing.is_empty()).then(|| {
+                let missing = enumerate(missing);
                 format!(
                     "rule {}: this version cannot decide upon {missing}: remove the rule, or these parts of it",
                     rule.id
@@ -27,22 +27,19 @@ impl Plan {
 }
 
 impl Rule {
-    fn undecided(&self) -> Vec<String> {
-        let mut parts = Vec::new();
+    fn undecided(&self) -> Vec<&'static str> {
         // What is added to an operation as a way around it goes without being named.
         let operations = self.declared.widened().undecided();
         let named = operations & self.declared;
-        let named = if named.is_empty() { operations } else { named };
-        if !named.is_empty() {
-            parts.push(enumerate(named.words()));
-        }
-        let mut keys: Vec<&str> = self
-            .objects
-            .iter()
-            .filter(|object| !matches!(object, Object::Path(_) | Object::Inode { .. }))
-            .map(Object::key)
-            .collect();
-        keys.dedup();
+        let mut missing: Vec<&str> = if named.is_empty() { operations } else { named }.words().collect();
+        let objects = self.objects.iter();
+        missing.extend(
+            objects
+                .filter(|object| !matches!(object, Object::Path(_) | Object::Inode { .. }))
+                .map(Object::key),
+        );
+        // Objects of one key follow each other in their order.
+        missing.dedup();
         let others = [
             ("when", !self.when.is_empty()),
             ("unless", !self.unless.is_empty()),
@@ -51,8 +48,7 @@ impl Rule {
             ("escalate", self.escalation.is_some()),
             ("lockdown", self.lockdown),
         ];
-        keys.extend(others.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| key));
-        parts.extend(keys.iter().map(|key| format!("`{key}`")));
-        parts
+        missing.extend(others.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| key));
+        missing
     }
 }

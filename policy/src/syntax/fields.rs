@@ -29,6 +29,10 @@ const MOMENT: Shape<'static> = Shape(
 );
 const SCALARS: Shape<'static> =
     Shape("an integer, a string, or a list of them", "write `KEY = [0, \"1000-1999\"]`");
+const NAMESPACES: Shape<'static> = Shape(
+    "an integer, `\"host\"`, or a list of them",
+    "write `KEY = \"host\"`, or the number of the namespace",
+);
 const TABLE: Shape<'static> = Shape("a table", "write its settings PLACE");
 const TABLES: Shape<'static> = Shape("a list of tables", "write the settings of each PLACE");
 const ALTERNATIVES: Shape<'static> = Shape("a table or a list of tables", "write the settings of each PLACE");
@@ -132,11 +136,13 @@ impl<'a> Fields<'a> {
                 .collect(),
             _ => vec![value],
         };
+        let is_namespace = self.takes(key).is_some_and(|takes| matches!(takes, Takes::Namespaces));
+        let shape = if is_namespace { &NAMESPACES } else { &SCALARS };
         let scalar = |item: Value<'a>| {
             let value = match item.value {
                 DeValue::Integer(integer) => Scalar::Integer(integer),
                 DeValue::String(text) => Scalar::Text(text),
-                other => return report(wrong_type(key, &SCALARS, other), item.place, sink),
+                other => return report(wrong_type(key, shape, other), item.place, sink),
             };
             Some(Placed { value, place: item.place })
         };
@@ -242,13 +248,17 @@ impl<'a> Fields<'a> {
 
     /// The fault of a value that is no table. Its settings have a place of their own, which is not always a header.
     fn no_table(&self, key: &str, Shape(wanted, help): &Shape<'_>, found: &DeValue<'_>) -> Fault {
-        let goes = self.section.keys.iter().find(|known| known.name == key).and_then(|key| match key.takes {
+        let goes = self.takes(key).and_then(|takes| match takes {
             Takes::Table(below) | Takes::Tables(below) | Takes::Alternatives(below) | Takes::Named(below) => {
                 Some(below.goes)
             }
             _ => None,
         });
         wrong_type(key, &Shape(wanted, &help.replace("PLACE", goes.unwrap_or_default())), found)
+    }
+
+    fn takes(&self, key: &str) -> Option<Takes> {
+        self.section.keys.iter().find(|known| known.name == key).map(|key| key.takes)
     }
 
     fn get(&self, key: &str) -> Option<Value<'a>> {
