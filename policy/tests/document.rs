@@ -316,3 +316,26 @@ fn what_is_not_heeded_is_listed() {
     }
     must_have(&document(), &table);
 }
+
+/// The message of a daemon that refuses, and the ids of entries, are those of policies that are shown.
+#[test]
+fn what_is_told_of_policies_is_what_they_say() {
+    let document = document();
+    let blocks = blocks(&document);
+    let plan = |block: &Block| compile(&[Source { name: "p", text: &block.policy() }]).unwrap().plan;
+    let refused: Vec<Plan> = blocks.iter().filter(|block| block.has("language-only")).map(plan).collect();
+    let told = refused.iter().flat_map(Plan::undecided).find(|why| document.contains(&format!("\n{why}\n")));
+    assert!(told.is_some(), "the page shows a message that no policy on it would get");
+    let entries = refused.iter().find(|plan| plan.name().as_str() == "format-1").unwrap();
+    for id in [
+        "deny_cidr-10.0.0.0_8",
+        "deny_inode-8388609-131073",
+        "deny_ip-2001-db8--1",
+        "deny_path-etc-ssl-private-site.key",
+        "deny_port-22-tcp-bind",
+        "deny_port-23-any-connect-bind",
+    ] {
+        assert!(entries.rules().iter().any(|rule| rule.id().as_str() == id), "{id}");
+        assert!(document.contains(&format!("| `{id}` |")), "{id}");
+    }
+}
