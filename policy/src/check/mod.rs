@@ -3,6 +3,7 @@
 //! Each module checks one kind of thing and hands on only what is valid; what is not valid is reported and left
 //! out, so that the rest is checked all the same. `merge` then looks at the whole.
 
+mod addresses;
 mod answer;
 mod cgroup;
 mod digest;
@@ -16,10 +17,12 @@ mod path;
 mod rule;
 mod subject;
 mod tenant;
+mod what;
 mod words;
 
+pub(crate) use addresses::NetEntry;
 pub(crate) use file::TOP;
-pub(crate) use format1::{NetEntry, device, is_meant as is_format_1};
+pub(crate) use format1::{device, is_meant as is_format_1};
 
 use crate::diagnostic::{Code, Fault, Sink};
 use crate::plan::{CgroupRef, Object};

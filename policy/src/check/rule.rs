@@ -1,11 +1,10 @@
 //! One rule.
 
-use super::{answer, digest, file, inode, net, path, subject, words};
-use crate::diagnostic::{Code, Fault, Place, Sink, enumerate};
-use crate::plan::{Action, Anchors, Name, Net, Object, Operations, Rule, Severity, Signal, Subject, Verity};
+use super::{answer, file, subject, what, words};
+use crate::diagnostic::{Code, Fault, Place, Sink};
+use crate::plan::{Action, Anchors, Name, Object, Operations, Rule, Severity, Signal, Subject};
 use crate::syntax::{Fields, Placed, Section, Takes, key};
 use aegis_kernel_abi::Mode;
-use std::collections::HashSet;
 use toml::de::DeTable;
 
 const PATHS: Takes = Takes::Texts("^/");
@@ -79,9 +78,6 @@ pub(super) const RULE: Section = Section {
     ],
     required: &["id", "on"],
 };
-
-/// The keys of objects.
-const OBJECTS: [&str; 8] = ["path", "subtree", "inode", "sha256", "fsverity", "net", "unix", "any"];
 
 /// A rule, as far as it is valid, with the places that matter when rules are compared.
 pub(super) struct Draft {
@@ -192,9 +188,9 @@ pub(super) fn read(table: Placed<&DeTable<'_>>, sink: &mut Sink) -> Option<Draft
     {
         sink.push(allow_of_host().at(allow.place));
     }
-    let on = operations(&fields, sink);
-    let objects = objects(&fields, sink);
-    never_matches(&on, &objects, &fields, sink);
+    let on = what::operations(&fields, sink);
+    let objects = what::objects(&fields, sink);
+    what::never_matches(&on, &objects, &fields, sink);
     let when = conditions(&fields, "when", &subject::WHEN, sink);
     let unless = conditions(&fields, "unless", &subject::UNLESS, sink);
     let anchors = fields.parsed("anchors", words::anchors, sink);
@@ -233,67 +229,6 @@ fn conditions(
     tables.into_iter().filter_map(|table| subject::read(section, table, sink)).collect()
 }
 
-/// Each object must be of a kind that one of the operations can concern, and each operation must find one.
-fn never_matches(
-    on: &[Placed<Operations>],
-    objects: &[Placed<Object>],
-    fields: &Fields<'_>,
-    sink: &mut Sink,
-) {
-    if on.is_empty() || objects.is_empty() {
-        return;
-    }
-    let declared = on.iter().fold(Operations::empty(), |all, operation| all | operation.value);
-    // One of each kind says it all.
-    let mut told = HashSet::new();
-    for object in objects.iter().filter(|object| !object.value.concerned_by().intersects(declared)) {
-        if told.insert(object.value.key()) {
-            sink.push(foreign_object(&object.value, declared).at(object.place));
-        }
-    }
-    let found = objects.iter().fold(Operations::empty(), |all, object| all | object.value.concerned_by());
-    // What was not valid might have been what the operation is about.
-    let is_complete = OBJECTS.iter().filter(|key| fields.has(key)).count() == kinds(objects);
-    for operation in on.iter().filter(|operation| is_complete && !found.contains(operation.value)) {
-        sink.push(foreign_operation(operation.value).at(operation.place));
-    }
-}
-
-fn kinds(objects: &[Placed<Object>]) -> usize {
-    objects.iter().map(|object| object.value.key()).collect::<HashSet<_>>().len()
-}
-
-fn foreign_object(object: &Object, declared: Operations) -> Fault {
-    let operations = enumerate(declared.words());
-    let key = object.key();
-    let can = enumerate(object.concerned_by().words());
-    Fault::new(Code::NeverMatches, format!("{operations} can never concern `{key}`"))
-        .label("none of the rule's operations is ever done with it")
-        .help(format!("`{key}` goes with {can}: add one of them, or name something else"))
-}
-
-fn foreign_operation(operation: Operations) -> Fault {
-    let word = enumerate(operation.words());
-    let one_of_each = [
-        Object::Path(String::new()),
-        Object::Subtree(String::new()),
-        Object::Inode { major: 0, minor: 0, ino: 0, inode_generation: None },
-        Object::Sha256([0; 32]),
-        Object::Verity(Verity::Sha256([0; 32])),
-        Object::Net(Net::ANY),
-        Object::Unix(String::new()),
-        Object::Any,
-    ];
-    let keys = one_of_each.iter().filter(|object| object.concerned_by().contains(operation)).map(Object::key);
-    let help = match &keys.collect::<Vec<_>>()[..] {
-        [only] => format!("write `{only} = true` into the rule, or remove the operation"),
-        some => format!("name that by one of {}, or remove the operation", enumerate(some.iter().copied())),
-    };
-    Fault::new(Code::NeverMatches, format!("{word} can never concern anything that the rule names"))
-        .label("nothing is named that it could be done with")
-        .help(help)
-}
-
 fn allow_of_host() -> Fault {
     Fault::new(Code::AllowOfHost, "only a tenant can have a rule that allows")
         .label("it would take something away from other rules")
@@ -304,60 +239,4 @@ fn idle_anchors() -> Fault {
     Fault::new(Code::IdleAnchors, "`anchors` has no effect here")
         .label("only paths have directories above them, and the rule has none")
         .help("remove it")
-}
-
-fn operations(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Placed<Operations>> {
-    fields.require("on", "on = [\"read\", \"write\"]", sink);
-    let mut all: Vec<Placed<Operations>> = Vec::new();
-    for text in fields.texts("on", sink) {
-        let Some(operation) = text.parsed(words::operation, sink) else { continue };
-        if all.iter().any(|known| known.value == operation.value) {
-            sink.push(words::repeated(text.value).at(text.place));
-        } else {
-            all.push(operation);
-        }
-    }
-    all
-}
-
-/// What a text of an object's key means.
-type Read = fn(&str) -> Result<Object, Fault>;
-
-fn objects(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Placed<Object>> {
-    if !OBJECTS.iter().any(|key| fields.has(key)) {
-        sink.push(no_object(fields.place));
-    }
-    let kinds: [(&str, Read); 7] = [
-        ("path", path::object),
-        ("subtree", path::subtree),
-        ("inode", inode::object),
-        ("sha256", digest::sha256),
-        ("fsverity", digest::fsverity),
-        ("net", |text| net::net(text).map(Object::Net)),
-        ("unix", path::socket),
-    ];
-    let mut seen = HashSet::new();
-    let mut objects = Vec::new();
-    for (key, read) in kinds {
-        for text in fields.texts(key, sink) {
-            if ["path", "subtree", "unix"].contains(&key) {
-                sink.extend(path::wildcard(text.value).map(|fault| fault.at(text.place)));
-            }
-            let Some(object) = text.parsed(read, sink) else { continue };
-            if seen.insert(object.value.clone()) {
-                objects.push(object);
-            } else {
-                sink.push(words::repeated(text.value).at(text.place));
-            }
-        }
-    }
-    objects.extend(fields.flag("any", sink).map(|place| Placed { value: Object::Any, place }));
-    objects
-}
-
-fn no_object(place: Place) -> crate::Diagnostic {
-    Fault::new(Code::NoObject, "the rule protects nothing")
-        .label(format!("it has none of {}", enumerate(OBJECTS)))
-        .help("add what to protect, such as `path = [\"/etc/shadow\"]`")
-        .at(place)
 }
