@@ -295,6 +295,26 @@ fn files_are_compared() {
 }
 
 #[test]
+fn the_order_of_files_does_not_change_what_is_found() {
+    let limited = format!("{RULE}path = \"/a\"\ntenant = \"t\"\n[tenant.t]\nmnt_ns = 7\nmax_objects = 0\n");
+    let unlimited = format!("{HEAD}[tenant.t]\nmnt_ns = 7\n");
+    let enforcing = format!("{RULE}path = \"/a\"\nmode = \"enforce\"\n");
+    let observing = enforcing.replace("\"a\"", "\"b\"").replace("enforce", "observe");
+    let mode = |mode: &str, text: &str| text.replacen("name", &format!("mode = \"{mode}\"\nname"), 1);
+    let pairs = [
+        ("limits of a tenant that is there twice", limited, unlimited),
+        ("modes of a policy that differ", mode("observe", &enforcing), mode("enforce", &observing)),
+    ];
+    for (name, one, other) in pairs {
+        let codes = |texts: [&str; 2]| -> BTreeSet<Code> {
+            let report = report(&texts.map(|text| Source { name: "p", text }));
+            report.diagnostics().iter().map(|found| found.code).collect()
+        };
+        assert_eq!(codes([&one, &other]), codes([&other, &one]), "{name}");
+    }
+}
+
+#[test]
 fn every_code_has_a_row() {
     let from_rows = ROWS.iter().flat_map(|(_, row)| row.expected).filter_map(|found| found.split(' ').nth(1));
     // These need several files, no file, or long texts.
