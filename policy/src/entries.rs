@@ -1,6 +1,6 @@
 //! The entries of one file of format 1, as sets that can be edited.
 
-use crate::diagnostic::{Fault, Place, Report};
+use crate::diagnostic::{Fault, Place, Report, quote};
 use crate::plan::{Action, Anchors, CgroupRef, Object, Operations, Plan, Rule};
 use crate::{Source, check};
 use aegis_kernel_abi::Mode;
@@ -102,7 +102,13 @@ impl Entries {
                 wrong.push(format!("rule `{}`: {why}", rule.id()));
             }
         }
-        entries.allow = plan.exempt().iter().cloned().map(AllowEntry).collect();
+        for cgroup in plan.exempt() {
+            if check::allow_entry(&cgroup.to_string()).ok().as_ref() == Some(cgroup) {
+                entries.allow.insert(AllowEntry(cgroup.clone()));
+            } else {
+                wrong.push(format!("exempt: {} does not fit on a line", quote(&cgroup.to_string())));
+            }
+        }
         if wrong.is_empty() { Ok(entries) } else { Err(wrong) }
     }
 
@@ -126,7 +132,7 @@ impl Entries {
                 {
                     let entry = DenyEntry(object.clone());
                     if check::deny_entry(&entry.to_string()).ok().as_ref() != Some(object) {
-                        return Err(format!("`{object}` does not fit on a line"));
+                        return Err(format!("{} does not fit on a line", quote(&object.to_string())));
                     }
                     self.deny.insert(entry);
                 }

@@ -100,6 +100,8 @@ const ROWS: &[(&&str, Row)] = &rows! {
         => ["4:11 E0501", "4:20 E0501", "4:30 E0501", "4:40 E0408"]
     EXEMPT "root cgroup" "cgroup = [\"/\", \"/sys/fs/cgroup\", \"/sys/fs/cgroup/unified/\", \"cgid:1\"]\n"
         => ["4:11 E0502", "4:16 E0502", "4:34 E0502", "4:61 E0502"]
+    EXEMPT "mount point twice" "cgroup = [\"/sys/fs/cgroup/sys/fs/cgroup/a\", \"/sys/fs/cgroup/unified/sys/fs/cgroup\"]\n"
+        => ["4:11 E0501", "4:45 E0501"]
     EXEMPT "cgroup with dots" "cgroup = \"/sys/fs/cgroup/a/../b\"\n" => ["4:10 E0403"]
     RULE "anchors without meaning" "path = \"/a\"\nanchors = \"hodl\"\n" => ["7:11 E0306"]
     RULE "anchors without paths" "inode = \"8:1:131\"\nanchors = \"follow\"\n" => ["7:11 W0004"]
@@ -127,6 +129,7 @@ const ROWS: &[(&&str, Row)] = &rows! {
     HEAD "expiry that is no moment" "expires = 2030-12-31\n" => ["3:11 E0206"]
     HEAD "expiry without an offset" "expires = 2030-12-31T00:00:00\n" => ["3:11 E0206"]
     HEAD "expiry before 1970" "expires = 1969-12-31T23:59:59Z\n" => ["3:11 E0206"]
+    HEAD "expiry that is of the year 10000 in UTC" "expires = 9999-12-31T23:59:59-00:01\n" => ["3:11 E0206"]
     HEAD "expiry in quotes" "expires = \"2030-12-31T00:00:00Z\"\n" => ["3:11 E0103"]
     HEAD "connecting to a path" "[[rule]]\nid = \"a\"\non = \"connect\"\npath = [\"/a\", \"/b\"]\n" => ["5:6 E0307", "6:9 E0307"]
     HEAD "reading an address" "[[rule]]\nid = \"a\"\non = [\"read\", \"connect\"]\nnet = \"10.0.0.1\"\n" => ["5:7 E0307"]
@@ -297,6 +300,26 @@ fn files_are_compared() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     insta::assert_snapshot!("several_files", all);
+}
+
+#[test]
+fn the_order_of_files_does_not_change_what_is_found() {
+    let limited = format!("{RULE}path = \"/a\"\ntenant = \"t\"\n[tenant.t]\nmnt_ns = 7\nmax_objects = 0\n");
+    let unlimited = format!("{HEAD}[tenant.t]\nmnt_ns = 7\n");
+    let enforcing = format!("{RULE}path = \"/a\"\nmode = \"enforce\"\n");
+    let observing = enforcing.replace("\"a\"", "\"b\"").replace("enforce", "observe");
+    let mode = |mode: &str, text: &str| text.replacen("name", &format!("mode = \"{mode}\"\nname"), 1);
+    let pairs = [
+        ("limits of a tenant that is there twice", limited, unlimited),
+        ("modes of a policy that differ", mode("observe", &enforcing), mode("enforce", &observing)),
+    ];
+    for (name, one, other) in pairs {
+        let codes = |texts: [&str; 2]| -> BTreeSet<Code> {
+            let report = report(&texts.map(|text| Source { name: "p", text }));
+            report.diagnostics().iter().map(|found| found.code).collect()
+        };
+        assert_eq!(codes([&one, &other]), codes([&other, &one]), "{name}");
+    }
 }
 
 #[test]

@@ -299,6 +299,9 @@ fn what_no_line_can_say_is_not_exported() {
             "{wrong:?}"
         );
     }
+    // Two exemptions that nobody asked for would come out of this one.
+    let broken = plan_of(&["version = 3\nname = \"p\"\n[exempt]\ncgroup = \"/a\\n/b\"\n"]);
+    assert_eq!(Entries::of(&broken).unwrap_err(), ["exempt: `/a\\n/b` does not fit on a line"]);
     let said = rule("on = [\"bind\", \"connect\"]\nnet = [\"*:22/tcp\", \"*:23\"]\n");
     assert_eq!(Entries::of(&plan_of(&[&said])).unwrap().to_text(), "version=2\n\n[deny_port]\n22:tcp\n23\n");
 }

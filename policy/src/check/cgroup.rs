@@ -65,6 +65,10 @@ pub(super) fn cgroup(text: &str) -> Result<CgroupRef, Fault> {
     if inside.trim_matches('/').is_empty() {
         return Err(root(text));
     }
+    // What is written anew has no mount point, so what looks like one there would be taken off when it is read again.
+    if MOUNT_POINTS.iter().any(|point| below(inside, point).is_some()) {
+        return Err(malformed(text, "it has a mount point twice"));
+    }
     path::normal(inside).map(|()| CgroupRef::Path(inside.to_owned()))
 }
 

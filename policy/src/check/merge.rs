@@ -51,7 +51,8 @@ pub(super) fn merge(files: Vec<File>, complete: bool, sink: &mut Sink) -> Option
     )
 }
 
-/// Each tenant once; rules are those of tenants that there are, and no more than these may have.
+/// Each tenant once; rules are those of tenants that there are, and no more than these may have. A tenant that is described
+/// twice has no limits: which of them are meant is not for the order of files to say.
 fn settle_tenants(
     found: Vec<(Placed<Name>, Tenant)>,
     rules: &[Draft],
@@ -60,7 +61,8 @@ fn settle_tenants(
 ) -> BTreeMap<Name, Tenant> {
     let mut tenants: BTreeMap<Name, (Placed<Name>, Tenant)> = BTreeMap::new();
     for (name, tenant) in found {
-        if let Some((first, _)) = tenants.get(&name.value) {
+        if let Some((first, before)) = tenants.get_mut(&name.value) {
+            (before.max_rules, before.max_objects) = (None, None);
             let fault = Fault::new(Code::DuplicateTenant, format!("there are two tenants `{}`", name.value))
                 .label("described a second time here")
                 .help("describe it in one file only");
@@ -113,7 +115,8 @@ fn too_much(tenant: &Name, what: &str, most: u32) -> Fault {
         .help(format!("remove some, or raise `max_{what}` of the tenant"))
 }
 
-/// The value that all files agree upon, if any of them gives one.
+/// The value that all files agree upon, if any of them gives one. There is none if they do not agree: what else is found
+/// must not depend on their order.
 fn settle<T: PartialEq + Clone>(
     key: &str,
     values: &[Placed<T>],
@@ -121,7 +124,9 @@ fn settle<T: PartialEq + Clone>(
     sink: &mut Sink,
 ) -> Option<T> {
     let (first, others) = values.split_first()?;
+    let mut settled = Some(first.value.clone());
     for other in others.iter().filter(|other| other.value != first.value) {
+        settled = None;
         let message = format!("the files of this policy disagree about `{key}`");
         let fault = Fault::new(Code::Contradiction, message)
             .label(format!("here it is {}", quote(&show(&other.value))))
@@ -130,7 +135,7 @@ fn settle<T: PartialEq + Clone>(
             fault.at(other.place).see(first.place, format!("here it is {}", quote(&show(&first.value)))),
         );
     }
-    Some(first.value.clone())
+    settled
 }
 
 /// Takes equal entries of format 1 once, whichever files they are in.

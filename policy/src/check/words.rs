@@ -105,7 +105,7 @@ pub(super) fn mitre(text: &str) -> Result<String, Fault> {
 /// A moment, in seconds since 1970. Parts of a second are left out.
 pub(super) fn moment(text: &str) -> Result<u64, Fault> {
     seconds(text).ok_or_else(|| {
-        Fault::new(Code::BadExpiry, format!("{} is not a moment from 1970 on", quote(text)))
+        Fault::new(Code::BadExpiry, format!("{} is not a moment of the years 1970 to 9999", quote(text)))
             .label("date, time of day and offset from UTC are needed")
             .help("write it as `2030-12-31T00:00:00Z`")
     })
@@ -130,5 +130,7 @@ fn seconds(text: &str) -> Option<u64> {
     let [year, month, day] = numbers(date, '-')?[..] else { return None };
     let [hour, minute, second] = numbers(time, ':')?[..] else { return None };
     let of_day = hour * 3_600 + minute * 60 + second;
-    (crate::moment::day(year, month, day)? * 86_400 + of_day).checked_sub_signed(offset)
+    let seconds = (crate::moment::day(year, month, day)? * 86_400 + of_day).checked_sub_signed(offset)?;
+    // In UTC it may be a moment of the next year, and years of five digits cannot be written.
+    (seconds / 86_400 < crate::moment::day(10_000, 1, 1)?).then_some(seconds)
 }

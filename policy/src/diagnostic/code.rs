@@ -57,7 +57,7 @@ codes! {
     BadSerial         Error   "E0203" "A serial number that is not an integer from 1 to 18446744073709551615."
     UnknownMode       Error   "E0204" "A mode that is neither `enforce` nor `observe`."
     Contradiction     Error   "E0205" "Two files give the policy different names, serials, expiries or modes."
-    BadExpiry         Error   "E0206" "A moment that is not complete, or before 1970."
+    BadExpiry         Error   "E0206" "A moment that is not complete, or not of the years 1970 to 9999."
     DuplicateRule     Error   "E0301" "Two rules have the same id."
     NoObject          Error   "E0302" "A rule that names nothing it could protect."
     UnknownOperation  Error   "E0303" "An operation that the language does not have."
