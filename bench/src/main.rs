@@ -4,7 +4,8 @@
 //! a count that a slow or busy host does not change. The daemon is killed before each measurement: what is
 //! measured is the kernel, which goes on deciding without it.
 //!
-//! With `fallback` it measures the audit fallback, on the machine itself and by its clock: see `fallback.rs`.
+//! With `fallback` it measures the audit fallback, on the machine itself and by its clock: see `fallback.rs`. With
+//! `policy` it measures in the same way what it costs to put a policy in force: see `policy.rs`.
 //!
 //! This program judges nothing but its own targets; it starts no machine.
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ mod agent;
 mod error;
 mod fallback;
 mod measure;
+mod policy;
 mod report;
 mod scene;
 
@@ -38,8 +40,12 @@ fn main() -> ExitCode {
         ["fallback", directory, "-o", format @ ("table" | "json")] => {
             return fallback::main(directory, *format == "json");
         }
+        ["policy", directory] => return policy::main(directory, false),
+        ["policy", directory, "-o", format @ ("table" | "json")] => {
+            return policy::main(directory, *format == "json");
+        }
         _ => {
-            eprintln!("usage: aegis-bench [fallback DIRECTORY] [-o table|json]");
+            eprintln!("usage: aegis-bench [fallback|policy DIRECTORY] [-o table|json]");
             return ExitCode::from(2);
         }
     };

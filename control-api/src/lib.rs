@@ -110,6 +110,19 @@ pub struct ApplyReply {
     pub notice: Option<String>,
     /// Rules that ask for what the probes cannot see.
     pub unseen: Vec<UnseenRule>,
+    /// What it did and how long each step took, in order.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+}
+
+/// A step of putting a policy in force.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+pub struct Step {
+    /// Which: `compile`, `resolve`, `build`, `attach`, `load`, `read_back`, `prove`, `flip`, `settle`. Tables that are in
+    /// force already are not loaded, flipped in or waited for.
+    pub step: String,
+    /// How long it took.
+    pub microseconds: u64,
 }
 
 /// A rule that is pending: the way to its file is not there. The daemon tries again when something changes.

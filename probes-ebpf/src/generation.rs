@@ -18,6 +18,7 @@ use aegis_kernel_abi::{
 };
 use aya_obj::generated::bpf_map_info;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
 const HASH: u32 = 1;
@@ -72,6 +73,8 @@ pub struct Generations {
 #[derive(Debug)]
 pub struct Staged {
     info: GenerationInfo,
+    load_time: Duration,
+    read_back_time: Duration,
 }
 
 impl Staged {
@@ -79,6 +82,18 @@ impl Staged {
     #[must_use]
     pub fn info(&self) -> &GenerationInfo {
         &self.info
+    }
+
+    /// How long it took to make and fill its tables.
+    #[must_use]
+    pub fn load_time(&self) -> Duration {
+        self.load_time
+    }
+
+    /// How long it took to read them back and compare.
+    #[must_use]
+    pub fn read_back_time(&self) -> Duration {
+        self.read_back_time
     }
 }
 
@@ -112,13 +127,23 @@ impl Generations {
     /// # Errors
     /// If a map cannot be made or filled, or what is read back differs. The generation in force is untouched.
     pub fn stage(&self, tables: Tables) -> Result<Staged, Error> {
+        let began = Instant::now();
         // 0 means that nothing is armed; after the last number comes the first of the same bank as 0.
         let generation = match self.active().generation.wrapping_add(1) {
             0 => BANKS,
             next => next,
         };
-        let bank = generation % BANKS;
         let tables = tables.stamped(generation);
+        self.load(&tables)?;
+        let loaded = Instant::now();
+        self.verify(generation, &tables.info)?;
+        let (load_time, read_back_time) = (loaded.duration_since(began), loaded.elapsed());
+        Ok(Staged { info: tables.info, load_time, read_back_time })
+    }
+
+    /// Fills the bank of these tables.
+    fn load(&self, tables: &Tables) -> Result<(), Error> {
+        let bank = tables.info.generation % BANKS;
         // Decisions that began before the last flip may still read this bank.
         self.wait(bank)?;
         // Killed in the middle of this, nothing tells of what was there in the words of what comes.
@@ -133,9 +158,7 @@ impl Generations {
         // Not frozen: the probes count in it, from 0.
         let hits = MapShape { max_entries: tables.info.rules.max(1), ..array::<u64>("hits") };
         self.hits.place(bank, sys::map_create(&hits).map_err(call("create", "hits"))?.as_fd())?;
-        self.infos.place(bank, filled(info, &[(0_u32, tables.info)])?.as_fd())?;
-        self.verify(generation, &tables.info)?;
-        Ok(Staged { info: tables.info })
+        self.infos.place(bank, filled(info, &[(0_u32, tables.info)])?.as_fd())
     }
 
     /// Puts a staged generation in force: one store, and every decision is made under the old or the new.

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what the probes cost, counted in instructions of a virtual machine: a number that does not
-//! depend on the machine that runs it; and what the audit fallback costs, by the clock of this one.
+//! depend on the machine that runs it; what the audit fallback costs, and what it costs to put a policy in force, by the
+//! clock of this one.
 
 use crate::format::Format;
 use crate::vm::{self, Added, Job, Series, Settings};
@@ -19,6 +20,9 @@ pub(crate) enum Verb {
     /// What the audit fallback adds to opening and closing a file and to starting a program, on this machine, by its
     /// clock. Needs root, and a kernel that refuses BPF LSM programs. A missed target is shown, and is no failure.
     Fallback(Args),
+    /// What it costs to put policies of 1,000, 10,000 and 100,000 rules in force, step by step, on this machine, by its
+    /// clock. Needs the same as `fallback`. A missed target is shown, and is no failure.
+    Policy(Args),
 }
 
 /// Options of a benchmark.
@@ -35,12 +39,17 @@ const TIMEOUT: u64 = 1_800;
 
 /// Builds what is measured and what measures, runs it, and passes on the status.
 pub(crate) fn run(verb: &Verb) -> Result<ExitCode> {
-    let (Verb::Decide(Args { output }) | Verb::Fallback(Args { output })) = verb;
     setup::ensure(setup::Purpose::Tests)?;
-    let program = workspace::executable(&["build", "--package", PACKAGE], PACKAGE)?;
-    if matches!(verb, Verb::Fallback(_)) {
-        return fallback(&program, *output);
+    match verb {
+        Verb::Decide(Args { output }) => decide(*output),
+        Verb::Fallback(Args { output }) => natively("fallback", &["build"], *output),
+        // What is measured is our own code as users have it.
+        Verb::Policy(Args { output }) => natively("policy", &["build", "--release"], *output),
     }
+}
+
+fn decide(output: Format) -> Result<ExitCode> {
+    let program = workspace::executable(&["build", "--package", PACKAGE], PACKAGE)?;
     let measuring = Added { from: program, to: format!("/usr/bin/{PACKAGE}").into() };
     let added: Vec<Added> = vm::aegisbpf()?.into_iter().chain([measuring]).collect();
     let command = [PACKAGE, "-o", output.word()].map(str::to_owned);
@@ -52,17 +61,19 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode> {
 }
 
 /// Runs the measuring program with a bpf file system that nobody else sees, and the agent on its path.
-fn fallback(program: &Path, output: Format) -> Result<ExitCode> {
-    let agent = workspace::executable(&["build", "--package", "aegisbpf"], "aegisbpf")?;
+fn natively(what: &str, build: &[&str], output: Format) -> Result<ExitCode> {
+    let built = |package| workspace::executable(&[build, &["--package", package]].concat(), package);
+    let (program, agent) = (built(PACKAGE)?, built("aegisbpf")?);
     let directory = std::env::temp_dir().join(format!("aegis-bench-{}", std::process::id()));
     std::fs::create_dir_all(directory.join("bpf")).context("cannot make a directory for the benchmark")?;
     let beside = agent.parent().map(Path::display).map(|beside| beside.to_string()).unwrap_or_default();
     let path = format!("{beside}:{}", std::env::var("PATH").unwrap_or_default());
-    let mount = "mount -t bpf bpf \"$1/bpf\" && exec \"$0\" fallback \"$1\" -o \"$2\"";
+    let mount = "mount -t bpf bpf \"$1/bpf\" && exec \"$0\" \"$2\" \"$1\" -o \"$3\"";
     let status = Command::new("unshare")
         .args(["-m", "sh", "-c", mount])
         .arg(program)
         .arg(&directory)
+        .arg(what)
         .arg(output.word())
         .env("PATH", path)
         .status();

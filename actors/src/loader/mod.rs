@@ -10,13 +10,16 @@ mod pins;
 mod resolve;
 mod run;
 mod state;
+mod stopwatch;
 mod walk;
 
 pub(crate) use actor::{LoaderChild, LoaderRef};
 pub use pins::{accounts_from_pins, detach_pins, examine_pins, policy_from_pins, status_from_pins};
-pub use run::{Loader, LoaderSettings, RuleNames, counts, link_status};
+pub use run::{Loader, LoaderSettings, RuleNames};
+pub use state::{counts, link_status};
 
 pub(crate) use state::hex;
+pub(crate) use stopwatch::{Stopwatch, log};
 
 use aegis_probes::Error as ProbeError;
 

@@ -1,7 +1,8 @@
 //! What can be done without a daemon: status, policy and detach from the pins alone.
 
-use super::run::{Loader, LoaderSettings, counts, link_status};
+use super::run::{Loader, LoaderSettings};
 use super::state::{classes, generation_status, notice, unseen};
+use super::state::{counts, link_status};
 use super::{LoadError, accounts, step};
 use aegis_control_api::{API_VERSION, AccountsReply, DetachReply, Memory, PolicyReply, Status};
 use aegis_kernel_abi::Mode;

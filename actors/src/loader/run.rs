@@ -2,15 +2,15 @@
 
 use super::look::Look;
 use super::state::{
-    Host, Manner, Pending, Proven, Resolution, class_status, classes, generation_status, keep, notice,
-    pending, pending_rules, tables, unseen,
+    Host, Manner, Pending, Proven, Resolution, class_status, classes, counts, generation_status, keep,
+    link_status, notice, pending, pending_rules, tables, unseen,
 };
-use super::{LoadError, accounts, resolve, step};
+use super::{LoadError, Stopwatch, accounts, log, resolve, step};
 use crate::clock::unix_ns;
 use crate::lock::locked;
 use aegis_control_api::{
     API_VERSION, AccountsReply, ApplyReply, ClassStatus, Counts, GenerationStatus, HolderReport, LinkStatus,
-    PendingRule, PolicyReply, UnseenRule,
+    PendingRule, PolicyReply, Step, UnseenRule,
 };
 use aegis_kernel_abi::{
     Class, Counters, GenerationInfo, Hook, Kind, Mode, ObjectKey, Operations, SURVIVAL_CGROUP,
@@ -18,12 +18,13 @@ use aegis_kernel_abi::{
 };
 use aegis_policy::Plan;
 use aegis_probes::{
-    Arrival, Helper, HolderProbes, LinkInfo, PinDir, Probes, Resolver, Settings, TestSettings, take_down,
+    Arrival, Helper, HolderProbes, PinDir, Probes, Resolver, Settings, Tables, TestSettings, take_down,
 };
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// What the command line chooses for the loader.
 #[derive(Debug, Clone)]
@@ -214,14 +215,16 @@ impl Loader {
         if !undecided.is_empty() {
             return Err(LoadError::Unresolved(undecided));
         }
+        let mut watch = Stopwatch::start(Instant::now());
         let host = resolve::host(plan, &self.resolver, self.probes.name_key(), None)?;
+        watch.ended("resolve", Instant::now());
         if self.is_strict && !host.stuck.is_empty() {
             return Err(LoadError::Unresolved(host.stuck));
         }
         host.stuck
             .iter()
             .for_each(|why| tracing::error!("pending, and without effect there until it is mended: {why}"));
-        self.put_in_force(Arc::new(plan.clone()), host, false)
+        self.put_in_force(Arc::new(plan.clone()), host, false, watch)
     }
 
     /// From now on, a path that leads nowhere is an error of whoever applies the policy. Before, while the daemon starts,
@@ -263,42 +266,71 @@ impl Loader {
     /// As for [`Loader::apply`].
     pub fn resolve_again(&mut self) -> Result<Option<ApplyReply>, LoadError> {
         let Some(InForce { plan, paths, .. }) = &self.in_force else { return Ok(None) };
+        let mut watch = Stopwatch::start(Instant::now());
         let mut host = resolve::host(plan, &self.resolver, self.probes.name_key(), Some(paths))?;
         keep(paths, &mut host);
-        self.put_in_force(Arc::clone(plan), host, true).map(Some)
+        watch.ended("resolve", Instant::now());
+        self.put_in_force(Arc::clone(plan), host, true, watch).map(Some)
     }
 
     /// Builds the tables and puts them in force. If they are already, they are read back and proven again, or if
     /// nobody asked for that only left as they are.
-    fn put_in_force(&mut self, plan: Arc<Plan>, host: Host, is_quick: bool) -> Result<ApplyReply, LoadError> {
+    fn put_in_force(
+        &mut self,
+        plan: Arc<Plan>,
+        host: Host,
+        is_quick: bool,
+        mut watch: Stopwatch,
+    ) -> Result<ApplyReply, LoadError> {
         let pending = pending(&plan, &host);
         let manner = Manner { mode: self.settings.mode, signal: self.settings.signal };
         let tables = tables(&plan, manner, &host, unix_ns()).map_err(step("build tables"))?;
+        watch.ended("build", Instant::now());
         let wanted = *tables.info();
         // Also if nothing else is to be done: a link that somebody took away is put back.
         for class in classes(Operations::from_bits_retain(wanted.operations)) {
             self.probes.attach(class).map_err(step("attach the probes"))?;
         }
-        let ids = || plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect();
+        watch.ended("attach", Instant::now());
+        let in_force = InForce { plan, pending, paths: host.paths };
         if let Some(info) = self.already_in_force(&wanted)? {
             if !is_quick {
-                self.prove_again(&info)?;
+                self.prove_again(&info, &mut watch)?;
             }
-            self.in_force = Some(InForce { plan, pending, paths: host.paths });
-            return self.reply(generation_status(&info), false);
+            self.in_force = Some(in_force);
+            return self.reply(generation_status(&info), false, watch.into_steps());
         }
-        let staged = self.probes.generations().stage(tables).map_err(step("stage the new generation"))?;
+        let info = self.replace(tables, &in_force.plan, &mut watch)?;
+        self.in_force = Some(in_force);
+        self.reply(generation_status(&info), true, watch.into_steps())
+    }
+
+    /// Loads tables, proves them, and puts them in force.
+    fn replace(
+        &mut self,
+        tables: Tables,
+        plan: &Plan,
+        watch: &mut Stopwatch,
+    ) -> Result<GenerationInfo, LoadError> {
+        let generations = self.probes.generations();
+        let staged = generations.stage(tables).map_err(step("stage the new generation"))?;
+        watch.ended_with(
+            &[("load", staged.load_time()), ("read_back", staged.read_back_time())],
+            Instant::now(),
+        );
         let generation = staged.info().generation;
         let proven = self.prove(generation)?;
-        self.names.put(generation, ids());
-        self.probes.generations().flip(&staged);
+        watch.ended("prove", Instant::now());
+        self.names.put(generation, plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect());
+        generations.flip(&staged);
+        watch.ended("flip", Instant::now());
         // It is in force whatever this says; only decisions that are being made may still be of the one before.
-        if let Err(error) = self.probes.generations().settle() {
+        if let Err(error) = generations.settle() {
             tracing::warn!(%error, "it is not known whether decisions of the generation before are still being made");
         }
+        watch.ended("settle", Instant::now());
         self.proven = proven;
-        self.in_force = Some(InForce { plan, pending, paths: host.paths });
-        self.reply(generation_status(staged.info()), true)
+        Ok(*staged.info())
     }
 
     /// Rules that are without effect on some path until it can be resolved.
@@ -312,7 +344,13 @@ impl Loader {
         self.flaws().map(|flaws| flaws.pending)
     }
 
-    fn reply(&self, generation: GenerationStatus, changed: bool) -> Result<ApplyReply, LoadError> {
+    fn reply(
+        &self,
+        generation: GenerationStatus,
+        changed: bool,
+        steps: Vec<Step>,
+    ) -> Result<ApplyReply, LoadError> {
+        log(&steps);
         Ok(ApplyReply {
             version: API_VERSION,
             generation,
@@ -323,6 +361,7 @@ impl Loader {
             notes: Vec::new(),
             notice: self.notice(),
             unseen: self.unseen()?,
+            steps,
         })
     }
 
@@ -339,10 +378,12 @@ impl Loader {
         Ok(info.filter(|info| active > 0 && same(info)))
     }
 
-    fn prove_again(&mut self, info: &GenerationInfo) -> Result<(), LoadError> {
+    fn prove_again(&mut self, info: &GenerationInfo, watch: &mut Stopwatch) -> Result<(), LoadError> {
         let generations = self.probes.generations();
         generations.verify(info.generation, info).map_err(step("read back the generation in force"))?;
+        watch.ended("read_back", Instant::now());
         self.proven = self.prove(info.generation)?;
+        watch.ended("prove", Instant::now());
         Ok(())
     }
 
@@ -553,37 +594,5 @@ impl Loader {
         self.in_force = None;
         let ended = take_down(self.probes.pins(), self.probes.lock()).map_err(step("take down"))?;
         Ok(ended.iter().map(link_status).collect())
-    }
-}
-
-/// A link in the words of the API.
-#[must_use]
-pub fn link_status(link: &LinkInfo) -> LinkStatus {
-    LinkStatus {
-        hook: link.hook.word().to_owned(),
-        link_id: link.link_id,
-        program_id: link.program_id,
-        recursion_misses: link.recursion_misses,
-        run_count: link.run_count,
-        run_time_ns: link.run_time_ns,
-    }
-}
-
-/// Counters in the words of the API.
-#[must_use]
-pub fn counts(counters: &Counters) -> Counts {
-    Counts {
-        denied: counters.denied.iter().sum(),
-        audited: counters.audited.iter().sum(),
-        undecidable: counters.undecidable,
-        unseen: counters.unseen,
-        survived: counters.survived,
-        exempted: counters.exempted,
-        reported: counters.reported,
-        submitted: counters.submitted,
-        suppressed: counters.suppressed,
-        dropped: counters.dropped,
-        received: None,
-        malformed: None,
     }
 }

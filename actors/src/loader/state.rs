@@ -1,9 +1,13 @@
 //! From a plan and the identities of what it names to tables. Pure.
 
-use aegis_control_api::{ClassStatus, GenerationStatus, PendingRule, Posture, UnseenRule};
-use aegis_kernel_abi::{Class, GenerationInfo, InodeNumber, Kind, Mode, ObjectKey, Operations, SlotKey};
+use aegis_control_api::{
+    ClassStatus, Counts, GenerationStatus, LinkStatus, PendingRule, Posture, UnseenRule,
+};
+use aegis_kernel_abi::{
+    Class, Counters, GenerationInfo, InodeNumber, Kind, Mode, ObjectKey, Operations, SlotKey,
+};
 use aegis_policy::{Anchors, Object, Plan, Rule};
-use aegis_probes::{Anchor, Builder, Error, Header, Say, Tables, unpadded};
+use aegis_probes::{Anchor, Builder, Error, Header, LinkInfo, Say, Tables, unpadded};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -250,6 +254,38 @@ pub(crate) fn generation_status(info: &GenerationInfo) -> GenerationStatus {
 /// The mode of a generation. A number that is no mode observes: it must not be shown as enforcing.
 fn mode(info: &GenerationInfo) -> Mode {
     u8::try_from(info.mode).ok().and_then(Mode::from_byte).unwrap_or(Mode::Observe)
+}
+
+/// A link in the words of the API.
+#[must_use]
+pub fn link_status(link: &LinkInfo) -> LinkStatus {
+    LinkStatus {
+        hook: link.hook.word().to_owned(),
+        link_id: link.link_id,
+        program_id: link.program_id,
+        recursion_misses: link.recursion_misses,
+        run_count: link.run_count,
+        run_time_ns: link.run_time_ns,
+    }
+}
+
+/// Counters in the words of the API.
+#[must_use]
+pub fn counts(counters: &Counters) -> Counts {
+    Counts {
+        denied: counters.denied.iter().sum(),
+        audited: counters.audited.iter().sum(),
+        undecidable: counters.undecidable,
+        unseen: counters.unseen,
+        survived: counters.survived,
+        exempted: counters.exempted,
+        reported: counters.reported,
+        submitted: counters.submitted,
+        suppressed: counters.suppressed,
+        dropped: counters.dropped,
+        received: None,
+        malformed: None,
+    }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -3,10 +3,13 @@
 use super::files::StateDirectory;
 use super::state::{Joined, List, edit, entries, join, listed, local};
 use super::{FirstPolicy, PolicyError};
-use crate::loader::Loader;
-use aegis_control_api::{API_VERSION, ApplyReply, ChangeReply, EntriesReply, EntriesRequest, PolicySource};
+use crate::loader::{self, Loader, Stopwatch};
+use aegis_control_api::{
+    API_VERSION, ApplyReply, ChangeReply, EntriesReply, EntriesRequest, PolicySource, Step,
+};
 use aegis_policy::Plan;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// What a daemon has begun with.
 #[derive(Debug)]
@@ -71,9 +74,8 @@ impl Policies {
         loader: &mut Loader,
         sources: Vec<PolicySource>,
     ) -> Result<ApplyReply, PolicyError> {
-        let Joined { plan, warnings } = join(&sources, self.directory.read_local()?.as_ref())?;
-        let mut reply = loader.apply(&plan)?;
-        reply.warnings = warnings;
+        let (joined, steps) = timed_join(&sources, self.directory.read_local()?.as_ref())?;
+        let mut reply = put(loader, joined, steps)?;
         reply.notes.extend(self.remember(sources));
         Ok(reply)
     }
@@ -89,7 +91,7 @@ impl Policies {
         let sources = self.sources.as_ref().ok_or(PolicyError::UnknownSources)?;
         let plan = join(sources, self.directory.read_local()?.as_ref())?.plan;
         let digest = loader.generation()?.map(|generation| generation.plan_digest);
-        let is_same = digest == Some(crate::loader::hex(&plan.digest()));
+        let is_same = digest == Some(loader::hex(&plan.digest()));
         if is_same { Ok(plan) } else { Err(PolicyError::UnknownSources) }
     }
 
@@ -195,11 +197,10 @@ impl Policies {
         let mut entries = entries(before.as_ref())?;
         let changed = edit(&mut entries, list, request)?;
         let after = local(&self.directory.local().display().to_string(), &entries);
-        let Joined { plan, warnings } = join(sources, after.as_ref())?;
+        let (joined, steps) = timed_join(sources, after.as_ref())?;
         // Whatever can fail about the file fails before the kernel is asked; what is left is its last rename.
         let aside = self.directory.write_local(&entries.to_text())?;
-        let mut applied = loader.apply(&plan)?;
-        applied.warnings = warnings;
+        let applied = put(loader, joined, steps)?;
         if let Err(error) = aside.put() {
             return Err(self.go_back(loader, before.as_ref(), error));
         }
@@ -242,4 +243,24 @@ impl Policies {
              `block` and `allow` need `policy apply` first"
         ))
     }
+}
+
+/// Joins, and says how long that took.
+fn timed_join(
+    sources: &[PolicySource],
+    local: Option<&PolicySource>,
+) -> Result<(Joined, Vec<Step>), PolicyError> {
+    let mut watch = Stopwatch::start(Instant::now());
+    let joined = join(sources, local)?;
+    watch.ended("compile", Instant::now());
+    let steps = watch.into_steps();
+    loader::log(&steps);
+    Ok((joined, steps))
+}
+
+/// Puts what was joined in force. Its steps come before those of the loader.
+fn put(loader: &mut Loader, joined: Joined, mut steps: Vec<Step>) -> Result<ApplyReply, PolicyError> {
+    let reply = loader.apply(&joined.plan)?;
+    steps.extend(reply.steps);
+    Ok(ApplyReply { warnings: joined.warnings, steps, ..reply })
 }

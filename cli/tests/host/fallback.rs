@@ -14,13 +14,14 @@ use std::os::unix::fs::MetadataExt;
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
     let why = why_not();
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         ("reports", reports),
         ("says_so", says_so),
         ("enforce_with_the_flag", enforce_with_the_flag),
         ("outlives_the_daemon", outlives_the_daemon),
         ("lists_what_it_cannot_see", lists_what_it_cannot_see),
         ("nothing_without_rules", nothing_without_rules),
+        ("tells_each_step", tells_each_step),
     ];
     let trial = |(name, test): (&str, fn())| {
         let trial = Trial::test(format!("fallback::{name}"), move || {
@@ -181,4 +182,31 @@ fn nothing_without_rules() {
         (attempt.make)(&armed.place).unwrap();
     }
     assert_eq!(armed.blocks_after(before, 0).len(), 0);
+}
+
+/// What each way to put something in force does, in order, and how long it took.
+fn tells_each_step() {
+    let armed = Armed::start(&["run", "--observe"]);
+    let data = armed.place.path("data").display().to_string();
+    let loaded = ["compile", "resolve", "build", "attach", "load", "read_back", "prove", "flip", "settle"];
+    let again = ["compile", "resolve", "build", "attach", "read_back", "prove"];
+    let rows: [(&[&str], &[&str]); 5] = [
+        (&["policy", "apply", "scratch.toml"], &again),
+        (&["block", "add", &data], &loaded),
+        (&["policy", "reset"], &loaded[1..]),
+        (&["policy", "apply", "scratch.toml"], &loaded),
+        (&["policy", "apply", "scratch.toml"], &again),
+    ];
+    for (words, expected) in rows {
+        let reply = armed.run(&[words, &["-o", "json"]].concat()).json();
+        let reply = reply.get("applied").unwrap_or(&reply);
+        let steps = reply["steps"].as_array().unwrap();
+        let told: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+        assert_eq!(told, expected, "{words:?}");
+        // Finding files, loading and proving take system calls.
+        let took: Option<Vec<u64>> = steps.iter().map(|step| step["microseconds"].as_u64()).collect();
+        assert!(took.unwrap().iter().sum::<u64>() > 0, "{words:?}: {steps:?}");
+    }
+    let table = armed.run(&["policy", "apply", "scratch.toml"]).stdout;
+    assert!(!table.contains("read_back"), "{table}");
 }
