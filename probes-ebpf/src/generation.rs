@@ -201,7 +201,7 @@ impl Generations {
         if let Some((table, found)) = stray(&tables, generation) {
             return differs(table, format!("an entry belongs to generation {found}, not {generation}"));
         }
-        if tables.clone().stamped(0).digest() != expected.table_digest {
+        if tables.stamped(0).digest() != expected.table_digest {
             return differs("objects, slots, rows, rules or exempt", "its digest is another".to_owned());
         }
         Ok(())

@@ -12,8 +12,8 @@ use aegis_kernel_abi::{
     SELF_CHECK_INO, SlotKey,
 };
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
-use zerocopy::{FromZeros, IntoBytes};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 /// What one rule says of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +77,8 @@ pub struct Header {
 /// Collects what rules say.
 #[derive(Debug, Default)]
 pub struct Builder {
-    objects: BTreeMap<InodeNumber, Object>,
-    slots: BTreeMap<SlotKey, Vec<Row>>,
+    objects: HashMap<InodeNumber, Object>,
+    slots: HashMap<SlotKey, Vec<Row>>,
     exempt: BTreeSet<u64>,
 }
 
@@ -163,16 +163,16 @@ impl Builder {
         let check = InodeNumber::new(SELF_CHECK_INO, SELF_CHECK_DEV);
         self.objects.entry(check).or_default().rows.push(row(say, ROW_SELF_CHECK));
         let mut rulesets = Rulesets::default();
-        let objects: Vec<_> =
-            self.objects.into_iter().map(|(key, object)| (key, rulesets.take(&object))).collect();
-        let slots: Vec<_> = self
-            .slots
-            .into_iter()
-            .map(|(key, rows)| (key, rulesets.take(&Object { rows, ..Object::default() })))
-            .collect();
-        let rows = rulesets.lay_out();
-        let objects = entries(objects, &rulesets)?;
-        let slots = entries(slots, &rulesets)?;
+        let objects = sorted(self.objects).into_iter().map(|(key, object)| (key, rulesets.take(&object)));
+        let objects: Vec<_> = objects.collect();
+        let slots = sorted(self.slots).into_iter().map(|(key, rows)| {
+            let object = Object { rows, ..Object::default() };
+            (key, rulesets.take(&object))
+        });
+        let slots: Vec<_> = slots.collect();
+        let (rows, places) = rulesets.lay_out();
+        let objects = entries(objects, &places)?;
+        let slots = entries(slots, &places)?;
         let exempt: Vec<_> = self.exempt.into_iter().map(|id| (id, Exempt::default())).collect();
         let asked = header.asked.iter().map(Operations::bits).chain(std::iter::repeat(0));
         let rules = (0..).zip(header.rules.iter().zip(asked)).map(|(number, (id, operations))| RuleInfo {
@@ -185,6 +185,12 @@ impl Builder {
         tables.info = tables.describe(header)?;
         Ok(tables)
     }
+}
+
+fn sorted<K: Ord + Copy, V>(map: HashMap<K, V>) -> Vec<(K, V)> {
+    let mut pairs: Vec<(K, V)> = map.into_iter().collect();
+    pairs.sort_unstable_by_key(|(key, _)| *key);
+    pairs
 }
 
 fn number(key: ObjectKey) -> InodeNumber {
@@ -200,6 +206,10 @@ fn row(say: Say, flags: u16) -> Row {
 
 /// For each kind of row and each operation the strongest rule stays: enforce over observe, then the lower number.
 fn join(rows: &[Row]) -> Vec<Row> {
+    // Most objects and slots have one rule: nothing is to be joined.
+    if let [row] = rows {
+        return if row.operations == 0 { Vec::new() } else { vec![*row] };
+    }
     let mut strongest: BTreeMap<(u16, u32), (std::cmp::Reverse<u8>, u32, u8)> = BTreeMap::new();
     for row in rows {
         for operation in Operations::from_bits_retain(row.operations).iter() {
@@ -225,46 +235,53 @@ fn join(rows: &[Row]) -> Vec<Row> {
         .collect()
 }
 
-/// Rulesets, each stored once.
+/// Rulesets, each stored once, by the order in which they came.
 #[derive(Default)]
 struct Rulesets {
-    first_row: BTreeMap<Vec<Row>, u32>,
+    numbers: HashMap<Vec<Row>, usize>,
 }
 
 /// An object whose ruleset is known but has no place yet.
 struct Placed {
     inode_generation: u32,
     flags: u16,
-    ruleset: Vec<Row>,
+    /// The number of its ruleset.
+    ruleset: usize,
 }
+
+/// Where a ruleset begins, and how many rows it has.
+type RowRange = (u32, usize);
 
 impl Rulesets {
     fn take(&mut self, object: &Object) -> Placed {
-        let ruleset = join(&object.rows);
-        self.first_row.entry(ruleset.clone()).or_default();
+        let next = self.numbers.len();
+        let ruleset = *self.numbers.entry(join(&object.rows)).or_insert(next);
         let flags = if object.has_slots { ENTRY_HAS_SLOTS } else { 0 };
         Placed { inode_generation: object.inode_generation.unwrap_or(0), flags, ruleset }
     }
 
-    /// Gives every ruleset its place, in their own order.
-    fn lay_out(&mut self) -> Vec<Row> {
+    /// Gives every ruleset its place, in their own order. The places are by number.
+    fn lay_out(self) -> (Vec<Row>, Vec<RowRange>) {
+        let mut places = vec![(u32::MAX, 0); self.numbers.len()];
         let mut rows: Vec<Row> = Vec::new();
-        for (ruleset, first) in &mut self.first_row {
-            *first = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let mut rulesets: Vec<_> = self.numbers.into_iter().collect();
+        rulesets.sort_unstable();
+        for (ruleset, number) in rulesets {
+            if let Some(place) = places.get_mut(number) {
+                *place = (u32::try_from(rows.len()).unwrap_or(u32::MAX), ruleset.len());
+            }
             rows.extend(ruleset);
         }
-        rows
+        (rows, places)
     }
 }
 
-fn entries<K>(placed: Vec<(K, Placed)>, rulesets: &Rulesets) -> Result<Vec<(K, Entry)>, Error> {
-    let entry = |placed: Placed| {
-        let row_count = u16::try_from(placed.ruleset.len()).ok().filter(|count| *count <= MAX_ROWS);
-        let row_count = row_count.ok_or_else(|| {
-            Error::Unloadable(format!("an object has {} rows; {MAX_ROWS} is the most", placed.ruleset.len()))
-        })?;
-        let first_row = rulesets.first_row.get(&placed.ruleset).copied().unwrap_or(u32::MAX);
-        let Placed { inode_generation, flags, .. } = placed;
+fn entries<K>(placed: Vec<(K, Placed)>, places: &[RowRange]) -> Result<Vec<(K, Entry)>, Error> {
+    let entry = |Placed { inode_generation, flags, ruleset }| {
+        let (first_row, rows) = places.get(ruleset).copied().unwrap_or((u32::MAX, 0));
+        let row_count = u16::try_from(rows).ok().filter(|count| *count <= MAX_ROWS);
+        let row_count = row_count
+            .ok_or_else(|| Error::Unloadable(format!("an object has {rows} rows; {MAX_ROWS} is the most")))?;
         Ok(Entry { generation: 0, inode_generation, first_row, row_count, flags })
     };
     placed.into_iter().map(|(key, placed)| Ok((key, entry(placed)?))).collect()
@@ -336,16 +353,11 @@ impl Tables {
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        let mut part = |name: &str, len: usize, bytes: &mut dyn Iterator<Item = Vec<u8>>| {
-            hash.update(name.as_bytes());
-            hash.update((len as u64).to_le_bytes());
-            bytes.for_each(|bytes| hash.update(bytes));
-        };
-        part("objects", self.objects.len(), &mut self.objects.iter().map(pair_bytes));
-        part("slots", self.slots.len(), &mut self.slots.iter().map(pair_bytes));
-        part("rows", self.rows.len(), &mut self.rows.iter().map(|row| row.as_bytes().to_vec()));
-        part("rules", self.rules.len(), &mut self.rules.iter().map(|rule| rule.as_bytes().to_vec()));
-        part("exempt", self.exempt.len(), &mut self.exempt.iter().map(pair_bytes));
+        hash_pairs(&mut hash, "objects", &self.objects);
+        hash_pairs(&mut hash, "slots", &self.slots);
+        hash_list(&mut hash, "rows", &self.rows);
+        hash_list(&mut hash, "rules", &self.rules);
+        hash_pairs(&mut hash, "exempt", &self.exempt);
         hash.finalize().into()
     }
 
@@ -360,10 +372,23 @@ impl Tables {
     }
 }
 
-fn pair_bytes<K: IntoBytes + zerocopy::Immutable, V: IntoBytes + zerocopy::Immutable>(
-    pair: &(K, V),
-) -> Vec<u8> {
-    [pair.0.as_bytes(), pair.1.as_bytes()].concat()
+fn hash_list<T: IntoBytes + Immutable>(hash: &mut Sha256, name: &str, list: &[T]) {
+    hash.update(name.as_bytes());
+    hash.update((list.len() as u64).to_le_bytes());
+    hash.update(list.as_bytes());
+}
+
+fn hash_pairs<K: IntoBytes + Immutable, V: IntoBytes + Immutable>(
+    hash: &mut Sha256,
+    name: &str,
+    pairs: &[(K, V)],
+) {
+    hash.update(name.as_bytes());
+    hash.update((pairs.len() as u64).to_le_bytes());
+    for (key, value) in pairs {
+        hash.update(key.as_bytes());
+        hash.update(value.as_bytes());
+    }
 }
 
 #[cfg(test)]

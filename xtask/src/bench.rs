@@ -62,8 +62,10 @@ fn decide(output: Format) -> Result<ExitCode> {
 
 /// Runs the measuring program with a bpf file system that nobody else sees, and the agent on its path.
 fn natively(what: &str, build: &[&str], output: Format) -> Result<ExitCode> {
-    let built = |package| workspace::executable(&[build, &["--package", package]].concat(), package);
-    let (program, agent) = (built(PACKAGE)?, built("aegisbpf")?);
+    // Both at once: by themselves they would need the same crates with other features, and build them twice.
+    let both = [build, &["--package", PACKAGE, "--package", "aegisbpf"]].concat();
+    let program = workspace::executable(&both, PACKAGE)?;
+    let agent = workspace::executable(&both, "aegisbpf")?;
     let directory = std::env::temp_dir().join(format!("aegis-bench-{}", std::process::id()));
     std::fs::create_dir_all(directory.join("bpf")).context("cannot make a directory for the benchmark")?;
     let beside = agent.parent().map(Path::display).map(|beside| beside.to_string()).unwrap_or_default();

@@ -170,8 +170,9 @@ pub(crate) fn tables(plan: &Plan, manner: Manner, host: &Host, built_at_ns: u64)
         for object in rule.objects() {
             match object {
                 Object::Path(path) => {
-                    let found = host.paths.get(path.as_str()).cloned().unwrap_or_default();
-                    add_path(&mut builder, &found, anchor(rule), say)?;
+                    if let Some(found) = host.paths.get(path.as_str()) {
+                        add_path(&mut builder, found, anchor(rule), say)?;
+                    }
                 }
                 Object::Inode { major, minor, ino, inode_generation } => {
                     let dev = device(*major, *minor);
