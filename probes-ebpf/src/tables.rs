@@ -120,7 +120,12 @@ impl Builder {
     /// As for [`Builder::object`].
     pub fn anchor(&mut self, key: ObjectKey, anchor: Anchor, say: Say) -> Result<(), Error> {
         let say = anchor.say(say, Operations::RENAME | Operations::UNLINK);
-        self.at(key)?.rows.push(row(say, anchor.flags()));
+        let row = row(say, anchor.flags());
+        let rows = &mut self.at(key)?.rows;
+        // A directory stands on the way of as many paths as there are below it, and their rules mostly say the same.
+        if !rows.iter().take(LOOKED_AT).any(|known| outdoes(known, &row)) {
+            rows.push(row);
+        }
         Ok(())
     }
 
@@ -185,6 +190,15 @@ impl Builder {
         tables.info = tables.describe(header)?;
         Ok(tables)
     }
+}
+
+/// Rows among which one is looked for that makes another one needless: more would cost more than they save.
+const LOOKED_AT: usize = 8;
+
+/// Whether nothing of a row would be left beside this one when they are joined.
+fn outdoes(known: &Row, row: &Row) -> bool {
+    let is_stronger = known.mode > row.mode || known.mode == row.mode && known.rule < row.rule;
+    is_stronger && known.flags == row.flags && known.operations & row.operations == row.operations
 }
 
 fn sorted<K: Ord + Copy, V>(map: HashMap<K, V>) -> Vec<(K, V)> {

@@ -328,7 +328,7 @@ fn call() -> impl Strategy<Value = Call> {
         4 => (1..4_u64, prop::sample::select(&NAMES[..]), any_say())
             .prop_map(|(parent, name, say)| Call::Slot(parent, name, say)),
         1 => (1..4_u64).prop_map(Call::Exempt),
-        1 => (1..4_u64, anchor(), any_say()).prop_map(|(ino, anchor, say)| Call::Anchor(ino, anchor, say)),
+        4 => (1..4_u64, anchor(), any_say()).prop_map(|(ino, anchor, say)| Call::Anchor(ino, anchor, say)),
         1 => (1..4_u64, prop::sample::select(&NAMES[..]), anchor(), any_say())
             .prop_map(|(parent, name, anchor, say)| Call::Missing(parent, name, anchor, say)),
     ]
