@@ -17,7 +17,9 @@ use aegis_kernel_abi::{
     SlotKey,
 };
 use aya_obj::generated::bpf_map_info;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 
@@ -67,6 +69,28 @@ pub struct Generations {
     exempt: Banked,
     infos: Banked,
     hits: Banked,
+    /// The generation under which no decision of the one before is being made any more, as far as this process knows.
+    settled: AtomicU32,
+}
+
+/// Places inner maps side by side: each waits for all programs that run, some ten milliseconds, and together they wait
+/// once. The threads end before this does.
+fn place_all(bank: u32, inner: &[(&Banked, OwnedFd)]) -> Result<(), Error> {
+    std::thread::scope(|scope| {
+        let place = |(outer, inner): &'_ (&Banked, OwnedFd)| outer.place(bank, inner.as_fd());
+        let (first, others) =
+            inner.split_first().map_or((None, inner), |(first, others)| (Some(first), others));
+        let others: Vec<_> = others.iter().map(|one| scope.spawn(move || place(one))).collect();
+        let mut placed = first.map_or(Ok(()), place);
+        for other in others {
+            // It cannot panic; if it did, nothing would be known of its map.
+            let other = other
+                .join()
+                .unwrap_or_else(|_| Err(call("place", "a map")(io::Error::other("a thread panicked"))));
+            placed = placed.and(other);
+        }
+        placed
+    })
 }
 
 /// A generation that stands in the spare bank and decides nothing yet.
@@ -112,6 +136,7 @@ impl Generations {
             exempt: Banked::open(pins, "exempt")?,
             infos: Banked::open(pins, "generations")?,
             hits: Banked::open(pins, "hits")?,
+            settled: AtomicU32::new(0),
         })
     }
 
@@ -144,20 +169,25 @@ impl Generations {
     /// Fills the bank of these tables.
     fn load(&self, tables: &Tables) -> Result<(), Error> {
         let bank = tables.info.generation % BANKS;
-        // Decisions that began before the last flip may still read this bank.
-        self.wait(bank)?;
+        // Decisions that began before the last flip may still read this bank, unless they were waited for.
+        if self.settled.load(Ordering::Relaxed) != self.active().generation {
+            self.wait(bank)?;
+        }
         // Killed in the middle of this, nothing tells of what was there in the words of what comes.
         let nothing = GenerationInfo::new_zeroed();
         let info = MapShape { flags: 0, ..array::<GenerationInfo>("generations") };
         self.infos.place(bank, filled(info, &[(0_u32, nothing)])?.as_fd())?;
-        self.objects.place(bank, filled(hash::<InodeNumber, Entry>("objects"), &tables.objects)?.as_fd())?;
-        self.slots.place(bank, filled(hash::<SlotKey, Entry>("slots"), &tables.slots)?.as_fd())?;
-        self.rows.place(bank, filled(array::<Row>("rows"), &numbered(&tables.rows))?.as_fd())?;
-        self.rules.place(bank, filled(array::<RuleInfo>("rules"), &numbered(&tables.rules))?.as_fd())?;
-        self.exempt.place(bank, filled(hash::<u64, Exempt>("exempt"), &tables.exempt)?.as_fd())?;
         // Not frozen: the probes count in it, from 0.
         let hits = MapShape { max_entries: tables.info.rules.max(1), ..array::<u64>("hits") };
-        self.hits.place(bank, sys::map_create(&hits).map_err(call("create", "hits"))?.as_fd())?;
+        let inner = [
+            (&self.objects, filled(hash::<InodeNumber, Entry>("objects"), &tables.objects)?),
+            (&self.slots, filled(hash::<SlotKey, Entry>("slots"), &tables.slots)?),
+            (&self.rows, filled(array::<Row>("rows"), &numbered(&tables.rows))?),
+            (&self.rules, filled(array::<RuleInfo>("rules"), &numbered(&tables.rules))?),
+            (&self.exempt, filled(hash::<u64, Exempt>("exempt"), &tables.exempt)?),
+            (&self.hits, sys::map_create(&hits).map_err(call("create", "hits"))?),
+        ];
+        place_all(bank, &inner)?;
         self.infos.place(bank, filled(info, &[(0_u32, tables.info)])?.as_fd())
     }
 
@@ -177,7 +207,10 @@ impl Generations {
     /// # Errors
     /// If the kernel refuses.
     pub fn settle(&self) -> Result<(), Error> {
-        self.wait(self.active().generation % BANKS)
+        let active = self.active().generation;
+        self.wait(active % BANKS)?;
+        self.settled.store(active, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Waits for every decision that is being made: the kernel does before an update of a map of maps returns.

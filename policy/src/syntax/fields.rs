@@ -59,10 +59,10 @@ impl<'a> Fields<'a> {
         place: Place,
         sink: &mut Sink,
     ) -> Self {
-        let known: Vec<&str> = section.names().collect();
         let unknown = table.keys().filter(|key| !section.has(key.get_ref()));
         let mut meant = Vec::new();
         for key in unknown {
+            let known: Vec<&str> = section.names().collect();
             let closest = closest(key.get_ref(), &known);
             meant.extend(closest);
             let fault = unknown_key(section, others, key.get_ref(), closest);
