@@ -8,6 +8,7 @@ mod ci;
 mod codegen;
 mod demo;
 mod format;
+mod fuzz;
 mod process;
 mod promtool;
 mod report;
@@ -43,6 +44,8 @@ enum Verb {
     Bench(bench::Verb),
     /// Lets the daemon and its parts fail while attackers try what the policy denies, and tells what held.
     Chaos(chaos::Args),
+    /// Gives the policy language texts that a fuzzer finds, and tells what did not hold.
+    Fuzz(fuzz::Args),
     /// Runs commands and tests in a virtual machine whose kernel enforces.
     #[command(subcommand)]
     Vm(vm::Verb),
@@ -63,12 +66,13 @@ fn main() -> ExitCode {
 fn run(verb: &Verb) -> Result<ExitCode> {
     let done = |()| ExitCode::SUCCESS;
     match verb {
-        Verb::Setup => setup::ensure(setup::Purpose::Ci).map(done),
+        Verb::Setup => setup::ensure(setup::Purpose::All).map(done),
         Verb::Demo(args) => demo::run(args),
         Verb::Test => test::run(),
         Verb::Ci => Ok(ci::run()),
         Verb::Bench(verb) => bench::run(verb),
         Verb::Chaos(args) => chaos::run(args),
+        Verb::Fuzz(args) => fuzz::run(args),
         Verb::Vm(verb) => vm::run(verb),
         Verb::Codegen(args) => codegen::run(args).map(done),
         Verb::Tidy => tidy::run().map(done),

@@ -20,15 +20,30 @@ const TOOLS: &[Tool] = &[
     Tool { program: "setpriv", package: "util-linux" },
 ];
 
+/// Compiles the fuzzer. The linker that this program was made with, the fuzzer needs too.
+const CXX: Tool = Tool { program: "c++", package: "g++" };
+
 /// Compiles the probes. Any of these versions does; newer ones make smaller programs.
 const CLANG: &str = "clang";
 const CLANG_VERSIONS: std::ops::RangeInclusive<u32> = 14..=30;
 /// Taken where the distribution has it beside an older default.
 const CLANG_PREFERRED: &str = "clang-19";
 
-/// The licence checker is in no distribution. The version is fixed: a new one may judge differently.
-const DENY: &str = "cargo-deny";
-const DENY_VERSION: &str = "0.20.2";
+/// A program of cargo, which no distribution has. The version is fixed: a new one may judge differently.
+struct CargoTool {
+    /// What cargo calls it.
+    verb: &'static str,
+    package: &'static str,
+    version: &'static str,
+    /// Options of `cargo install`.
+    options: &'static [&'static str],
+}
+
+/// Checks licences.
+const DENY: CargoTool =
+    CargoTool { verb: "deny", package: "cargo-deny", version: "0.20.2", options: &["--no-default-features"] };
+/// Knows how a toolchain is told to count what an input reaches.
+const FUZZ: CargoTool = CargoTool { verb: "fuzz", package: "cargo-fuzz", version: "0.13.2", options: &[] };
 
 /// What a verb is going to do.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,28 +52,31 @@ pub(crate) enum Purpose {
     Tests,
     /// All of that and the checks of CI.
     Ci,
+    /// Looking for inputs with a fuzzer.
+    Fuzz,
+    /// Anything.
+    All,
 }
 
 /// Installs what is missing as root, or fails with the command that would.
 pub(crate) fn ensure(purpose: Purpose) -> Result<()> {
+    let fuzzes = [Purpose::Fuzz, Purpose::All].contains(&purpose);
+    let tests = purpose != Purpose::Fuzz;
+    let needed = TOOLS.iter().filter(|_| tests).chain(fuzzes.then_some(&CXX));
     let missing: Vec<&str> =
-        TOOLS.iter().filter(|tool| process::find(tool.program).is_none()).map(|tool| tool.package).collect();
-    let clang = has_clang();
+        needed.filter(|tool| process::find(tool.program).is_none()).map(|tool| tool.package).collect();
+    let clang = has_clang() || !tests;
     if !missing.is_empty() || !clang {
         install(&missing, !clang)?;
     }
-    if purpose == Purpose::Ci {
+    if [Purpose::Ci, Purpose::All].contains(&purpose) {
         promtool::ready()?;
-        if !has_deny() {
-            install_deny()?;
-        }
+        DENY.ensure()?;
+    }
+    if fuzzes {
+        FUZZ.ensure()?;
     }
     Ok(())
-}
-
-fn has_deny() -> bool {
-    // Cargo finds its own programs in more places than the path.
-    process::output(Command::new("cargo").args(["deny", "--version"])).is_ok()
 }
 
 fn has_clang() -> bool {
@@ -97,23 +115,24 @@ fn preferred_clang() -> &'static str {
     if found.is_ok() { CLANG_PREFERRED } else { CLANG }
 }
 
-/// Builds the checker without optimisation, which takes a third of the time and is fast enough.
-fn install_deny() -> Result<()> {
-    eprintln!("setup: building {DENY} {DENY_VERSION}; this happens once and takes a minute or two");
-    let mut install = Command::new("cargo");
-    install.args([
-        "install",
-        "--quiet",
-        "--locked",
-        "--no-default-features",
-        "--version",
-        DENY_VERSION,
-        DENY,
-    ]);
-    for (name, value) in [("OPT_LEVEL", "0"), ("LTO", "off"), ("DEBUG", "0"), ("CODEGEN_UNITS", "16")] {
-        install.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
+impl CargoTool {
+    fn ensure(&self) -> Result<()> {
+        // Cargo finds its own programs in more places than the path.
+        let found = process::output(Command::new("cargo").args([self.verb, "--version"]));
+        if found.is_ok() { Ok(()) } else { self.install() }
     }
-    // Not into the target folder of this repository, where it would stay.
-    install.env_remove("CARGO_TARGET_DIR");
-    process::run(&mut install).context("cannot build the licence checker")
+
+    /// Builds it without optimisation, which takes a third of the time and is fast enough.
+    fn install(&self) -> Result<()> {
+        let Self { package, version, options, .. } = self;
+        eprintln!("setup: building {package} {version}; this happens once and takes a minute or two");
+        let mut install = Command::new("cargo");
+        install.args(["install", "--quiet", "--locked"]).args(*options).args(["--version", version, package]);
+        for (name, value) in [("OPT_LEVEL", "0"), ("LTO", "off"), ("DEBUG", "0"), ("CODEGEN_UNITS", "16")] {
+            install.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
+        }
+        // Not into the target folder of this repository, where it would stay.
+        install.env_remove("CARGO_TARGET_DIR");
+        process::run(&mut install).with_context(|| format!("cannot build {package}"))
+    }
 }

@@ -27,6 +27,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     (POLICY, &[ABI, DECIDE]),
     (PROBES, &[ABI, DECIDE]),
     (SUPERVISOR, &[]),
+    ("aegis-fuzz", &[POLICY]),
     ("aegis-chaos", &[SUPERVISOR, ACTORS, CONTROL_API, TESTS]),
     ("aegisbpf", &[ACTORS, CONTROL_API, POLICY, CONFIG]),
 ];
