@@ -165,14 +165,20 @@ fn what_is_not_heeded_is_named() {
     let undecided = |text: &str| plan(&format!("version = 3\nname = \"p\"\n{text}")).undecided();
     let rule = |text: &str| format!("[[rule]]\nid = \"r\"\n{text}");
     assert_eq!(undecided(&rule("on = [\"write\", \"unlink\"]\npath = \"/a\"\nsignal = \"kill\"\n")), [""; 0]);
-    let [expires] = &undecided("expires = 2030-01-01T00:00:00Z\n")[..] else { panic!() };
-    assert!(expires.starts_with("the policy: ") && expires.contains("`expires`"), "{expires}");
     let text = rule("on = [\"append\", \"read\"]\nsubtree = \"/a\"\nwhen = { uid = 0 }\n");
     let [named] = &undecided(&text)[..] else { panic!() };
     assert!(
         named.ends_with("upon `append`, `subtree` and `when`: remove the rule, or these parts of it"),
         "{named}"
     );
+}
+
+#[test]
+fn a_policy_expires_at_its_moment() {
+    let expiring = plan(EVERYTHING);
+    assert_eq!(expiring.expired(1_924_905_599), None);
+    assert_eq!(expiring.expired(1_924_905_600).as_deref(), Some("2030-12-31T00:00:00Z"));
+    assert_eq!(Plan::empty().expired(u64::MAX), None);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The order of things: read, edit, compile, write aside, put in force, put in place.
 
 use super::files::StateDirectory;
-use super::state::{Joined, List, edit, entries, join, listed, local};
+use super::state::{Joined, List, edit, entries, heed_expiry, join, listed, local};
 use super::{FirstPolicy, PolicyError};
+use crate::clock::unix_ns;
 use crate::loader::{self, Loader, Stopwatch};
 use aegis_control_api::{
     API_VERSION, ApplyReply, ChangeReply, EntriesReply, EntriesRequest, PolicySource, Step,
@@ -75,7 +76,11 @@ impl Policies {
         sources: Vec<PolicySource>,
     ) -> Result<ApplyReply, PolicyError> {
         let (joined, steps) = timed_join(&sources, self.directory.read_local()?.as_ref())?;
+        let is_known =
+            || self.are_known(&sources) || self.directory.read_applied().as_ref() == Some(&sources);
+        let expired = heed_expiry(&joined.plan, unix_seconds(), is_known)?;
         let mut reply = put(loader, joined, steps)?;
+        reply.notes.extend(expired);
         reply.notes.extend(self.remember(sources));
         Ok(reply)
     }
@@ -243,6 +248,10 @@ impl Policies {
              `block` and `allow` need `policy apply` first"
         ))
     }
+}
+
+fn unix_seconds() -> u64 {
+    unix_ns() / 1_000_000_000
 }
 
 /// Joins, and says how long that took.

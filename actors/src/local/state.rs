@@ -36,6 +36,28 @@ pub(crate) fn join(sources: &[PolicySource], local: Option<&PolicySource>) -> Re
     Ok(Joined { plan, warnings })
 }
 
+/// Whether an expired policy may be put in force: one that is in force already, or was the last on this host. What is to be
+/// known then.
+///
+/// # Errors
+/// If it is a new one.
+pub(crate) fn heed_expiry(
+    plan: &Plan,
+    now: u64,
+    is_known: impl FnOnce() -> bool,
+) -> Result<Option<String>, PolicyError> {
+    let Some(since) = plan.expired(now) else { return Ok(None) };
+    if is_known() {
+        return Ok(Some(format!(
+            "the policy has expired at {since}, and stays in force: put a newer one in force"
+        )));
+    }
+    Err(PolicyError::Wrong(format!(
+        "the policy {} has expired at {since}: it is not put in force anew. Give it another `expires`, if it is still right",
+        plan.name()
+    )))
+}
+
 fn source(source: &PolicySource) -> Source<'_> {
     Source { name: &source.name, text: &source.text }
 }
@@ -140,6 +162,18 @@ mod tests {
 
     /// What a row expects: what changed and what is there then, or a part of the error.
     type Expected = Result<(&'static [&'static str], &'static [&'static str]), &'static str>;
+
+    #[test]
+    fn an_expired_policy_is_not_put_in_force_anew() {
+        let text = "version = 3\nname = \"p\"\nexpires = 2030-12-31T00:00:00Z\n";
+        let plan = join(&[named("p", text)], None).unwrap().plan;
+        let moment = 1_924_905_600;
+        assert_eq!(heed_expiry(&plan, moment - 1, || false).unwrap(), None);
+        let refused = heed_expiry(&plan, moment, || false).unwrap_err().to_string();
+        assert!(refused.contains("the policy p has expired at 2030-12-31T00:00:00Z"), "{refused}");
+        let note = heed_expiry(&plan, moment, || true).unwrap().unwrap();
+        assert!(note.contains("stays in force"), "{note}");
+    }
 
     #[test]
     fn lists_change_whole_or_not_at_all() {

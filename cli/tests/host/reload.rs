@@ -1,4 +1,4 @@
-//! Settings that change while the daemon works: the events file and the address for metrics appear, move and go, and what
+//! What changes while the daemon works: the events file and the address for metrics appear, move and go, and what
 //! was written over all files has every number.
 
 use crate::armed::Armed;
@@ -12,13 +12,17 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
     let why = why_not();
-    let tests: [(&str, fn()); 2] =
-        [("of_the_events_file", events_file), ("of_the_address_for_metrics", listen)];
+    let tests: [(&str, fn()); 3] = [
+        ("of_the_events_file", events_file),
+        ("of_the_address_for_metrics", listen),
+        ("of_a_policy_that_expires", expiring),
+    ];
     let trial = |(name, test): (&str, fn())| {
         let trial = Trial::test(format!("reload::{name}"), move || {
             test();
@@ -170,6 +174,43 @@ fn opened(armed: &Armed) -> Vec<PathBuf> {
     let pid = &armed.status()["daemon"]["pid"];
     let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect()
+}
+
+/// A policy that expires stays in force, and can be applied again; one that has expired is not put in force anew.
+fn expiring() {
+    let configured = Configured::start();
+    let armed = &configured.armed;
+    let policy = |name: &str, expires: &str| {
+        let head = format!("version = 3\nname = \"{name}\"\nexpires = {expires}\n");
+        let rule = "[[rule]]\nid = \"r\"\non = [\"read\"]\npath = \"/nowhere/data\"\n";
+        fs::write(armed.place.path(name), format!("{head}{rule}")).unwrap();
+        armed.run(&["policy", "apply", name])
+    };
+    let date = Command::new("date").args(["-u", "-d", "3 seconds", "+%FT%TZ"]).output().unwrap();
+    let soon = String::from_utf8(date.stdout).unwrap();
+    let applied = policy("short", soon.trim());
+    assert_eq!(
+        (applied.status, applied.stdout.contains("policy short")),
+        (Some(0), true),
+        "{}",
+        applied.stderr
+    );
+    std::thread::sleep(Duration::from_secs(4));
+    let again = policy("short", soon.trim());
+    assert_eq!(again.status, Some(0), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("has expired at") && again.stderr.contains("stays in force"),
+        "{}",
+        again.stderr
+    );
+    let refused = policy("old", "2020-01-01T00:00:00Z");
+    assert_eq!(refused.status, Some(6), "{}", refused.stdout);
+    assert!(
+        refused.stderr.contains("the policy old has expired at 2020-01-01T00:00:00Z"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(armed.status()["generation"]["policy"], "short");
 }
 
 fn listen() {

@@ -125,6 +125,12 @@ impl Plan {
         self.expires
     }
 
+    /// Whether it has expired at a moment in seconds since 1970; if so, since when, as policies write moments.
+    #[must_use]
+    pub fn expired(&self, now: u64) -> Option<String> {
+        self.expires.filter(|expires| *expires <= now).map(|expires| Moment(expires).to_string())
+    }
+
     /// The mode of the policy as a whole. It is contained in the mode of each rule.
     #[must_use]
     pub fn mode(&self) -> Mode {

@@ -5,8 +5,7 @@ use super::{Action, Object, Plan, Rule};
 use crate::diagnostic::enumerate;
 
 impl Plan {
-    /// Each rule that cannot be in force with this version, with what is missing, and what it does not heed of the policy as
-    /// a whole. Empty if all can be in force.
+    /// Each rule that cannot be in force with this version, with what is missing. Empty if all can be in force.
     #[must_use]
     pub fn undecided(&self) -> Vec<String> {
         let told = |rule: &Rule| {
@@ -19,10 +18,7 @@ impl Plan {
                 )
             })
         };
-        let expires = self.expires.map(|_| {
-            "the policy: this version does not heed `expires`, and would put it in force all the same: remove it".to_owned()
-        });
-        expires.into_iter().chain(self.rules.iter().filter_map(told)).collect()
+        self.rules.iter().filter_map(told).collect()
     }
 }
 
