@@ -224,7 +224,7 @@ fn starts_that_fail_are_told_apart() {
     let panicked = bad_start(Deed::Panic);
     assert!(matches!(&panicked, Exit::Panicked { message, .. } if message == "at the start"), "{panicked:?}");
     assert_eq!(bad_start(Deed::Wait(60_000)), Exit::InitTimeout);
-    assert_eq!(bad_start(Deed::Block(900)), Exit::InitTimeout);
+    assert_eq!(bad_start(Deed::Block(2_000)), Exit::InitTimeout);
 }
 
 #[test]

@@ -125,9 +125,9 @@ impl Child for Maker {
     }
 }
 
-/// Limits that tests can wait for.
+/// Limits that tests can wait for. A panic that is printed with its backtrace takes a while on a busy host.
 pub(crate) const LIMITS: Limits =
-    Limits { start: Duration::from_millis(500), heartbeat: Some(Duration::from_millis(500)) };
+    Limits { start: Duration::from_millis(1_500), heartbeat: Some(Duration::from_millis(500)) };
 
 /// A tree that is made.
 #[derive(Default)]
