@@ -50,6 +50,9 @@ pub(super) fn policy(rules: &[Draft], mode: Mode, sink: &mut Sink) {
 
 /// Exceptions that except everybody for whom a condition holds.
 fn swallowed(rule: &Draft, sink: &mut Sink) {
+    if rule.unless.is_empty() {
+        return;
+    }
     let everybody = [Placed { value: Subject::default(), place: rule.place }];
     let when = if rule.when.is_empty() { &everybody[..] } else { &rule.when[..] };
     let excepting =
@@ -98,6 +101,9 @@ fn writable(rule: &Draft, sink: &mut Sink) {
 
 /// What is below a directory of the same rule, or in a network of it.
 fn covered(rule: &Draft, sink: &mut Sink) {
+    if rule.objects.len() < 2 {
+        return;
+    }
     let subtrees: HashMap<&str, Place> = rule
         .objects
         .iter()

@@ -39,18 +39,22 @@ pub(super) fn objects(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Placed<Object
         ("net", |text| net::net(text).map(Object::Net)),
         ("unix", path::socket),
     ];
-    let mut seen = HashSet::new();
-    let mut objects = Vec::new();
+    let mut objects: Vec<Placed<Object>> = Vec::new();
+    // Only of lists: most rules name one thing.
+    let mut seen: HashSet<Object> = HashSet::new();
     for (key, read) in kinds {
         for text in fields.texts(key, sink) {
             if ["path", "subtree", "unix"].contains(&key) {
                 sink.extend(path::wildcard(text.value).map(|fault| fault.at(text.place)));
             }
             let Some(object) = text.parsed(read, sink) else { continue };
-            if seen.insert(object.value.clone()) {
-                objects.push(object);
-            } else {
+            if let [first] = &objects[..] {
+                seen.insert(first.value.clone());
+            }
+            if !objects.is_empty() && !seen.insert(object.value.clone()) {
                 sink.push(words::repeated(text.value).at(text.place));
+            } else {
+                objects.push(object);
             }
         }
     }
@@ -76,6 +80,9 @@ pub(super) fn never_matches(
         return;
     }
     let declared = on.iter().fold(Operations::empty(), |all, operation| all | operation.value);
+    if objects.iter().all(|object| object.value.concerned_by().contains(declared)) {
+        return;
+    }
     // One of each kind says it all.
     let mut told = HashSet::new();
     for object in objects.iter().filter(|object| !object.value.concerned_by().intersects(declared)) {
