@@ -221,6 +221,7 @@ fn parts() -> Result<(), Failed> {
         "pipeline/ringbuf_reader",
         "pipeline/router",
         "policy_watcher",
+        "sinks/events_file",
         "sinks/stdout",
         "spool",
     ];
