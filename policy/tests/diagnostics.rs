@@ -377,10 +377,16 @@ fn colour_is_only_used_when_asked_for() {
 #[test]
 fn nothing_reaches_the_terminal_but_text() {
     let text = "version = 3 # \u{9b}2J \u{7f}\u{8}\nname = # \u{9b}2J \u{202e}\n";
-    let report = report(&[Source { name: "evil\u{1b}[2J\n\u{9b}.toml", text }]);
-    let rendered = report.render(false);
+    let shown = report(&[Source { name: "evil\u{1b}[2J\n\u{9b}.toml", text }]);
+    let rendered = shown.render(false);
     let harmful = |character: char| character != '\n' && (character.is_control() || character == '\u{202e}');
     assert!(rendered.contains("name = # ¤2J") && !rendered.contains(harmful), "{rendered:?}");
+    for text in
+        ["# \u{feff}\nversion=1\nversion=1\u{9b}2J\n", "version = 0\u{9b}2J\n", "version =_a\u{85} = 1\n"]
+    {
+        let rendered = report(&[Source { name: "p", text }]).render(false);
+        assert!(!rendered.contains(harmful), "{rendered:?}");
+    }
 }
 
 #[test]

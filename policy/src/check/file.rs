@@ -1,7 +1,7 @@
 //! One file: its head, its rules, its exemptions.
 
 use super::{cgroup, rule, subject, tenant, words};
-use crate::diagnostic::{Code, Fault, Place, Sink};
+use crate::diagnostic::{Code, Fault, Place, Sink, quote};
 use crate::plan::{CgroupRef, Name, Tenant};
 use crate::syntax::{self, Fields, Placed, Section, Takes, key};
 use aegis_kernel_abi::Mode;
@@ -136,6 +136,7 @@ fn to_u64(integer: &DeInteger<'_>) -> Option<u64> {
 }
 
 pub(super) fn unsupported(version: impl std::fmt::Display) -> Fault {
+    let version = quote(&version.to_string());
     Fault::new(Code::UnsupportedVersion, format!("format version {version} is not supported"))
         .label("this program reads version 3, and versions 1 and 2 where the first line says so")
         .help("rewrite the policy in format 3 and write `version = 3`")

@@ -31,14 +31,14 @@ impl Report {
             super::Level::Warning => Level::WARNING,
             super::Level::Note => Level::NOTE,
         };
-        let title = level.primary_title(&found.message).id(found.code.id());
+        let title = level.primary_title(without_c1(&found.message)).id(found.code.id());
         let mut group =
             self.show(Group::with_title(title), found.place, &found.label, AnnotationKind::Primary);
         for other in &found.related {
             group = self.show(group, other.place, &other.label, AnnotationKind::Context);
         }
         match &found.help {
-            Some(help) => group.element(Level::HELP.message(help)),
+            Some(help) => group.element(Level::HELP.message(without_c1(help))),
             None => group,
         }
     }
@@ -50,10 +50,10 @@ impl Report {
         if line.text.len() > LONGEST_SHOWN_LINE {
             let origin =
                 Origin::path(harmless(&file.name)).line(line.number).char_column(line.column(place.start));
-            return group.element(origin).element(Level::NOTE.message(label));
+            return group.element(origin).element(Level::NOTE.message(without_c1(label)));
         }
         let span = line.offset(place.start)..line.offset(place.end);
-        let annotation = kind.span(span).label(label);
+        let annotation = kind.span(span).label(without_c1(label));
         group.element(
             Snippet::source(without_c1(line.text))
                 .path(harmless(&file.name))
@@ -79,7 +79,8 @@ impl Report {
 }
 
 /// The renderer makes ASCII control characters visible, but not those behind ASCII, of which one is as good as an
-/// escape for some terminals. Each is replaced by a character of as many bytes, so that places stay right.
+/// escape for some terminals. Each is replaced by a character of as many bytes, so that places stay right. Messages quote what
+/// they show of a policy; whatever is forgotten there ends here.
 fn without_c1(line: &str) -> String {
     line.replace(|character| matches!(character, '\u{80}'..='\u{9f}'), "¤")
 }
