@@ -74,23 +74,24 @@ pub struct Generations {
 }
 
 /// Places inner maps side by side: each waits for all programs that run, some ten milliseconds, and together they wait
-/// once. The threads end before this does.
+/// once. The threads end before this does. Where the host gives no more threads, this one places the map itself.
 fn place_all(bank: u32, inner: &[(&Banked, OwnedFd)]) -> Result<(), Error> {
+    let place = |(outer, inner): &(&Banked, OwnedFd)| outer.place(bank, inner.as_fd());
     std::thread::scope(|scope| {
-        let place = |(outer, inner): &'_ (&Banked, OwnedFd)| outer.place(bank, inner.as_fd());
-        let (first, others) =
-            inner.split_first().map_or((None, inner), |(first, others)| (Some(first), others));
-        let others: Vec<_> = others.iter().map(|one| scope.spawn(move || place(one))).collect();
-        let mut placed = first.map_or(Ok(()), place);
-        for other in others {
-            // It cannot panic; if it did, nothing would be known of its map.
-            let other = other
-                .join()
-                .unwrap_or_else(|_| Err(call("place", "a map")(io::Error::other("a thread panicked"))));
-            placed = placed.and(other);
-        }
-        placed
+        let start = |one| (one, std::thread::Builder::new().spawn_scoped(scope, move || place(one)));
+        let started: Vec<_> = inner.iter().map(start).collect();
+        // All are waited for, whatever became of one.
+        let placed = started.into_iter().map(|(one, thread)| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|_| Err(call("place", one.0.name)(panicked()))),
+            Err(_) => place(one),
+        });
+        placed.collect::<Vec<Result<(), Error>>>().into_iter().collect()
     })
+}
+
+/// Nothing is known of a map then.
+fn panicked() -> io::Error {
+    io::Error::other("the thread that placed it panicked")
 }
 
 /// A generation that stands in the spare bank and decides nothing yet.

@@ -1,12 +1,12 @@
 //! `policy lint`: what is wrong, in three forms, and the normal form of what is right.
 
-use super::{compiled, refuse, render, sources_of};
+use super::{refuse, render, sources_of};
 use crate::Common;
 use crate::exit::{Exit, Failure};
 use crate::file;
 use crate::output::{self, Format};
 use aegis_control_api::PolicySource;
-use aegis_policy::{Compiled, Entries, Report};
+use aegis_policy::{Compiled, Entries, Plan, Report};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -64,7 +64,7 @@ pub(super) fn run(common: &Common, args: &LintArgs) -> Result<()> {
         plan.undecided().iter().for_each(|rule| output::note(&format!("note: {rule}")));
     }
     if args.fix {
-        return file::put(args.out.as_deref(), &normal(&sources)?);
+        return file::put(args.out.as_deref(), &normal(&sources, &plan)?);
     }
     if format == ReportFormat::Text {
         output::line(&format!("{}: no errors, {} rule(s)", plan.name(), plan.rules().len()));
@@ -80,11 +80,11 @@ fn machine(format: ReportFormat, report: &Report) -> Result<String> {
 }
 
 /// A file of format 1 or 2 stays one; files that are merged become one of format 3.
-fn normal(sources: &[PolicySource]) -> Result<String> {
+fn normal(sources: &[PolicySource], plan: &Plan) -> Result<String> {
     if let [only] = &sources_of(sources)[..]
         && aegis_policy::is_old_format(only.text)
     {
         return Ok(Entries::read(*only).map_err(|report| refuse(&report))?.to_text());
     }
-    Ok(compiled(sources)?.plan.to_toml())
+    Ok(plan.to_toml())
 }
