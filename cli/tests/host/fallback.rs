@@ -4,7 +4,7 @@
 
 use crate::armed::Armed;
 use crate::attempts::{ATTEMPTS, Attempt};
-use crate::place::Ran;
+use crate::place::{Ran, trial};
 use crate::refused::{Health, can_mount_bpffs, ignored_unless};
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -13,24 +13,28 @@ use std::os::unix::fs::MetadataExt;
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
+    with_a_daemon(
+        "fallback",
+        &[
+            ("reports", reports),
+            ("says_so", says_so),
+            ("enforce_with_the_flag", enforce_with_the_flag),
+            ("outlives_the_daemon", outlives_the_daemon),
+            ("lists_what_it_cannot_see", lists_what_it_cannot_see),
+            ("nothing_without_rules", nothing_without_rules),
+            ("tells_each_step", tells_each_step),
+        ],
+    )
+}
+
+/// Tests of a group that start a daemon: skipped where there can be none.
+pub(crate) fn with_a_daemon(group: &str, tests: &[(&str, fn())]) -> Vec<Trial> {
     let why = why_not();
-    let tests: [(&str, fn()); 7] = [
-        ("reports", reports),
-        ("says_so", says_so),
-        ("enforce_with_the_flag", enforce_with_the_flag),
-        ("outlives_the_daemon", outlives_the_daemon),
-        ("lists_what_it_cannot_see", lists_what_it_cannot_see),
-        ("nothing_without_rules", nothing_without_rules),
-        ("tells_each_step", tells_each_step),
-    ];
-    let trial = |(name, test): (&str, fn())| {
-        let trial = Trial::test(format!("fallback::{name}"), move || {
-            test();
-            Ok(())
-        });
+    let trial = |(name, test): &(&str, fn())| {
+        let trial = trial(&format!("{group}::{name}"), *test);
         ignored_unless(why.is_none(), why.unwrap_or_default(), trial)
     };
-    tests.into_iter().map(trial).collect()
+    tests.iter().map(trial).collect()
 }
 
 /// Why tests with a daemon cannot be made here.

@@ -2,7 +2,8 @@
 
 use crate::armed::Armed;
 use crate::attempts::ATTEMPTS;
-use crate::fallback::why_not;
+use crate::fallback::{why_not, with_a_daemon};
+use crate::place::trial;
 use crate::refused::ignored_unless;
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -17,7 +18,6 @@ use std::time::{Duration, Instant};
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
-    let why = why_not();
     let tests: [(&str, fn()); 7] = [
         ("agree_with_the_accounts", agree_with_the_accounts),
         ("of_parts", of_parts),
@@ -27,17 +27,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("of_tables", of_tables),
         ("of_reloads", of_reloads),
     ];
-    let trial = |name: &str, test: fn(), why: Option<&str>| {
-        let trial = Trial::test(format!("metrics::{name}"), move || {
-            test();
-            Ok(())
-        });
-        ignored_unless(why.is_none(), why.unwrap_or_default(), trial)
-    };
-    let mut trials: Vec<Trial> = tests.into_iter().map(|(name, test)| trial(name, test, why)).collect();
     let missing = (!has_promtool()).then_some("promtool is not on the path; `cargo xtask test` brings it");
-    trials.push(trial("promtool", promtool, why.or(missing)));
-    trials
+    let why = why_not().or(missing);
+    let promtool = trial("metrics::promtool", promtool);
+    let promtool = ignored_unless(why.is_none(), why.unwrap_or_default(), promtool);
+    with_a_daemon("metrics", &tests).into_iter().chain([promtool]).collect()
 }
 
 /// Names the checker; `cargo xtask test` sets it.

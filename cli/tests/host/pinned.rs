@@ -2,24 +2,16 @@
 //! deny nothing.
 
 use crate::armed::Armed;
-use crate::fallback::why_not;
-use crate::refused::ignored_unless;
+use crate::fallback::with_a_daemon;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
-    let why = why_not();
-    let tests: [(&str, fn()); 2] =
-        [("changes_are_found", changes_are_found), ("detach_needs_no_program", detach_needs_no_program)];
-    let trial = |(name, test): (&str, fn())| {
-        let trial = Trial::test(format!("pinned::{name}"), move || {
-            test();
-            Ok(())
-        });
-        ignored_unless(why.is_none(), why.unwrap_or_default(), trial)
-    };
-    tests.into_iter().map(trial).collect()
+    with_a_daemon(
+        "pinned",
+        &[("changes_are_found", changes_are_found), ("detach_needs_no_program", detach_needs_no_program)],
+    )
 }
 
 /// A change, how it is undone before the next, and what is wrong meanwhile.

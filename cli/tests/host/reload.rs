@@ -3,8 +3,7 @@
 
 use crate::armed::Armed;
 use crate::attempts::ATTEMPTS;
-use crate::fallback::why_not;
-use crate::refused::ignored_unless;
+use crate::fallback::with_a_daemon;
 use libtest_mimic::Trial;
 use serde_json::Value;
 use std::fs;
@@ -17,20 +16,14 @@ use std::time::{Duration, Instant};
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
-    let why = why_not();
-    let tests: [(&str, fn()); 3] = [
-        ("of_the_events_file", events_file),
-        ("of_the_address_for_metrics", listen),
-        ("of_a_policy_that_expires", expiring),
-    ];
-    let trial = |(name, test): (&str, fn())| {
-        let trial = Trial::test(format!("reload::{name}"), move || {
-            test();
-            Ok(())
-        });
-        ignored_unless(why.is_none(), why.unwrap_or_default(), trial)
-    };
-    tests.into_iter().map(trial).collect()
+    with_a_daemon(
+        "reload",
+        &[
+            ("of_the_events_file", events_file),
+            ("of_the_address_for_metrics", listen),
+            ("of_a_policy_that_expires", expiring),
+        ],
+    )
 }
 
 /// A daemon with a configuration of its own, which is not looked at.
