@@ -3,7 +3,7 @@
 
 use crate::boot::Boot;
 use crate::loader::Loader;
-use crate::local::{Policies, PolicyError};
+use crate::local::{Origin, Policies, PolicyError};
 use crate::metrics::Listener;
 use crate::sink::{EventsFile, WhenFull};
 use crate::tree::record_applied;
@@ -264,8 +264,10 @@ fn put_in_force(
     let before = loader.set_manner(live.mode, live.signal);
     let is_new = before != (live.mode, live.signal);
     let applied = match policy {
-        Some(sources) if is_new || !policies.are_known(&sources) => policies.apply(loader, sources).map(Some),
-        None if is_new => policies.apply_again(loader),
+        Some(sources) if is_new || !policies.are_known(&sources) => {
+            policies.apply(loader, sources, Origin::RELOAD).map(Some)
+        }
+        None if is_new => policies.apply_again(loader, Origin::RELOAD),
         _ => Ok(None),
     };
     let applied = applied.inspect_err(|_| {

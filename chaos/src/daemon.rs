@@ -3,7 +3,7 @@
 
 use crate::inside::{FAULTS, FaultyMaker};
 use aegis_actors::host::{Mode, TestSettings};
-use aegis_actors::loader::LoaderSettings;
+use aegis_actors::loader::{LoaderSettings, Witness};
 use aegis_actors::local::FirstPolicy;
 use aegis_actors::reload::Live;
 use aegis_actors::tree::{self, RunError, RunSettings};
@@ -50,6 +50,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             fallback: args.allow_audit_fallback,
             survival_cgroups: Some(Vec::new()),
             test: TestSettings::default(),
+            witness: Witness::default(),
         },
         socket: args.socket,
         once: false,
@@ -61,7 +62,8 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         },
         configuration: None,
     };
-    match tree::run_made_by(&maker, &settings, FirstPolicy::Ordered(vec![PolicySource { name, text }])) {
+    match tree::run_made_by(&maker, &settings, FirstPolicy::Ordered(vec![PolicySource::unsigned(name, text)]))
+    {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             eprintln!("aegis-chaos: {}", error.whole());

@@ -19,6 +19,7 @@ pub use run::{Loader, LoaderSettings, RuleNames};
 pub use state::{counts, link_status};
 
 pub(crate) use state::hex;
+pub use stopwatch::Witness;
 pub(crate) use stopwatch::{Stopwatch, log};
 
 use aegis_probes::Error as ProbeError;

@@ -5,7 +5,7 @@ use super::state::{
     Host, Manner, Pending, Proven, Resolution, class_status, classes, counts, generation_status, keep,
     link_status, notice, pending, pending_rules, tables, unseen,
 };
-use super::{LoadError, Stopwatch, accounts, log, resolve, step};
+use super::{LoadError, Stopwatch, Witness, accounts, log, resolve, step};
 use crate::clock::unix_ns;
 use crate::lock::locked;
 use aegis_control_api::{
@@ -43,6 +43,8 @@ pub struct LoaderSettings {
     pub survival_cgroups: Option<Vec<String>>,
     /// What tests do to the probes; the default for everybody else.
     pub test: TestSettings,
+    /// Who sees the steps of putting a policy in force; the default is nobody.
+    pub witness: Witness,
 }
 
 /// Ids of rules by generation, for whoever writes records. The newest few generations stay known.
@@ -205,22 +207,64 @@ impl Loader {
         self.probes.generations().active().generation
     }
 
-    /// Puts a plan in force.
+    /// Who sees the steps.
+    pub(crate) fn witness(&self) -> Witness {
+        self.settings.witness.clone()
+    }
+
+    /// Does what [`Loader::apply`] does up to the tables that it would load, and changes nothing. The generation that is
+    /// returned has no number.
     ///
     /// # Errors
-    /// Names the step that failed. The generation in force is untouched then.
-    pub fn apply(&mut self, plan: &Plan) -> Result<ApplyReply, LoadError> {
+    /// As for [`Loader::apply`], for what is found so far.
+    pub(crate) fn rehearse(&self, plan: &Plan) -> Result<ApplyReply, LoadError> {
+        let mut watch = Stopwatch::start(Instant::now(), self.witness());
+        let host = self.resolved(plan)?;
+        watch.ended("resolve", Instant::now());
+        let pending = pending(plan, &host);
+        let tables = self.tables(plan, &host)?;
+        watch.ended("build", Instant::now());
+        let changed = self.already_in_force(tables.info())?.is_none();
+        let reply = self.reply(generation_status(tables.info()), changed, watch.into_steps())?;
+        let asked: Vec<_> = plan
+            .rules()
+            .iter()
+            .map(|rule| (rule.id().as_str().to_owned(), rule.operations().decided()))
+            .collect();
+        Ok(ApplyReply {
+            pending: pending_rules(plan, &pending),
+            unseen: unseen(self.kind(), &asked),
+            ..reply
+        })
+    }
+
+    fn tables(&self, plan: &Plan, host: &Host) -> Result<Tables, LoadError> {
+        let manner = Manner { mode: self.settings.mode, signal: self.settings.signal };
+        tables(plan, manner, host, unix_ns()).map_err(step("build tables"))
+    }
+
+    /// What a plan is on this host.
+    fn resolved(&self, plan: &Plan) -> Result<Host, LoadError> {
         // No rule is left out in silence, and none is in force in part.
         let undecided = plan.undecided();
         if !undecided.is_empty() {
             return Err(LoadError::Unresolved(undecided));
         }
-        let mut watch = Stopwatch::start(Instant::now());
         let host = resolve::host(plan, &self.resolver, self.probes.name_key(), None)?;
-        watch.ended("resolve", Instant::now());
         if self.is_strict && !host.stuck.is_empty() {
             return Err(LoadError::Unresolved(host.stuck));
         }
+        Ok(host)
+    }
+
+    /// Puts a plan in force.
+    ///
+    /// # Errors
+    /// Names the step that failed. The generation in force is untouched then.
+    pub fn apply(&mut self, plan: &Plan) -> Result<ApplyReply, LoadError> {
+        let mut watch = Stopwatch::start(Instant::now(), self.witness());
+        let host = self.resolved(plan)?;
+        watch.ended("resolve", Instant::now());
         host.stuck
             .iter()
             .for_each(|why| tracing::error!("pending, and without effect there until it is mended: {why}"));
@@ -266,7 +310,7 @@ impl Loader {
     /// As for [`Loader::apply`].
     pub fn resolve_again(&mut self) -> Result<Option<ApplyReply>, LoadError> {
         let Some(InForce { plan, paths, .. }) = &self.in_force else { return Ok(None) };
-        let mut watch = Stopwatch::start(Instant::now());
+        let mut watch = Stopwatch::start(Instant::now(), self.witness());
         let mut host = resolve::host(plan, &self.resolver, self.probes.name_key(), Some(paths))?;
         keep(paths, &mut host);
         watch.ended("resolve", Instant::now());
@@ -283,8 +327,7 @@ impl Loader {
         mut watch: Stopwatch,
     ) -> Result<ApplyReply, LoadError> {
         let pending = pending(&plan, &host);
-        let manner = Manner { mode: self.settings.mode, signal: self.settings.signal };
-        let tables = tables(&plan, manner, &host, unix_ns()).map_err(step("build tables"))?;
+        let tables = self.tables(&plan, &host)?;
         watch.ended("build", Instant::now());
         let wanted = *tables.info();
         // Also if nothing else is to be done: a link that somebody took away is put back.
@@ -483,7 +526,8 @@ impl Loader {
             .generations()
             .rule_ids(self.active_generation())
             .map_err(step("read the generation in force"))?;
-        Ok(PolicyReply { version: API_VERSION, generation: self.generation()?, rules })
+        let generation = self.generation()?;
+        Ok(PolicyReply { version: API_VERSION, generation, rules, ..PolicyReply::default() })
     }
 
     /// The posture of each class.

@@ -2,7 +2,12 @@
 //! `block` and `allow` edit. What is on its lists is in force: a change goes into the kernel and into the file, or
 //! into neither.
 
+mod archive;
+mod candidate;
+mod content;
 mod files;
+mod history;
+mod records;
 mod run;
 mod state;
 
@@ -10,8 +15,17 @@ pub(crate) use run::{Begun, Policies};
 pub(crate) use state::List;
 
 use crate::loader::LoadError;
-use aegis_control_api::PolicySource;
+use aegis_control_api::{Asker, Deed, PolicySource};
 use std::path::{Path, PathBuf};
+
+/// Who changes what is in force, and by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// By what.
+    pub(crate) deed: Deed,
+    /// Who asked; none if nobody did.
+    pub(crate) by: Option<Asker>,
+}
 
 /// What a daemon is to begin with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::CommonArgs;
 use crate::exit::{Exit, Failure};
 use crate::settings::{self, Flags};
 use aegis_actors::host::{Mode, TestSettings};
-use aegis_actors::loader::{LoadError, LoaderSettings};
+use aegis_actors::loader::{LoadError, LoaderSettings, Witness};
 use aegis_actors::local::{self, FirstPolicy, PolicyError};
 use aegis_actors::reload::Live;
 use aegis_actors::tree::{self, RunError, RunSettings, WhenFull};
@@ -172,6 +172,7 @@ fn run_settings(settings: &Settings, once: bool) -> RunSettings {
             fallback: live.mode == Mode::Observe || policy.allow_audit_fallback,
             survival_cgroups: Some(survival.cgroups.clone()),
             test: TestSettings::default(),
+            witness: Witness::default(),
         },
         socket: daemon.socket.clone(),
         once,
