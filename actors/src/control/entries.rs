@@ -48,7 +48,7 @@ async fn change(
 ) -> Reply<ChangeReply> {
     may(Access::Change, asker.uid)?;
     let change = move |policies: &mut Policies, loader: &mut Loader| {
-        let mut reply = policies.change(loader, list, &request, Some(asker))?;
+        let mut reply = policies.change(loader, list, &request, asker)?;
         // After the flip: nothing is opened in between.
         reply.applied.holders = loader.holders(HolderAction::Report);
         Ok(reply)

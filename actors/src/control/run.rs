@@ -264,20 +264,20 @@ async fn apply(
     Sent(request): Sent<ApplyRequest>,
 ) -> Reply<ApplyReply> {
     may(Access::Change, asker.uid)?;
-    let ApplyRequest { sources, holders, dry_run, .. } = request;
+    let ApplyRequest { sources, holders, dry_run, require_signature } = request;
+    let origin = Origin { must_be_signed: require_signature, ..Origin::asked(Deed::Apply, asker) };
     if dry_run {
         let rehearsed =
-            with_policies(&daemon, move |policies, loader| policies.rehearse(loader, &sources)).await;
+            with_policies(&daemon, move |policies, loader| policies.rehearse(loader, sources, origin)).await;
         return rehearsed.map(Json);
     }
-    let origin = Origin { deed: Deed::Apply, by: Some(asker) };
     let put = move |policies: &mut Policies, loader: &mut Loader| policies.apply(loader, sources, origin);
     put_in_force(&daemon, holders, put).await.map(Json)
 }
 
 async fn reset(State(daemon): State<Arc<Daemon>>, Extension(asker): Extension<Asker>) -> Reply<ApplyReply> {
     may(Access::Change, asker.uid)?;
-    let put = move |policies: &mut Policies, loader: &mut Loader| policies.reset(loader, Some(asker));
+    let put = move |policies: &mut Policies, loader: &mut Loader| policies.reset(loader, asker);
     put_in_force(&daemon, HolderAction::Report, put).await.map(Json)
 }
 
@@ -287,9 +287,8 @@ async fn rollback(
     Sent(request): Sent<RollbackRequest>,
 ) -> Reply<ApplyReply> {
     may(Access::Change, asker.uid)?;
-    let put = move |policies: &mut Policies, loader: &mut Loader| {
-        policies.rollback(loader, request.to, Some(asker))
-    };
+    let put =
+        move |policies: &mut Policies, loader: &mut Loader| policies.rollback(loader, request.to, asker);
     put_in_force(&daemon, HolderAction::Report, put).await.map(Json)
 }
 

@@ -7,6 +7,7 @@ mod actor;
 mod holders;
 mod look;
 mod pins;
+mod read;
 mod resolve;
 mod run;
 mod state;

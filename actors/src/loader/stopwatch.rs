@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 /// Sees each step of putting a policy in force when it has ended. For whoever wants to know what becomes of a policy whose
 /// daemon ends there; nobody else sees anything.
 #[derive(Clone, Default)]
-pub struct Witness(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Witness(Option<Arc<Sees>>);
+
+type Sees = dyn Fn(&str) + Send + Sync;
 
 impl Witness {
     /// One that does this at each step.

@@ -2,10 +2,11 @@
 
 use super::content::Content;
 use super::state::{Joined, heed_expiry};
+use super::vouch::{Demands, TrustSettings, Vouched, heed_serial, heed_signatures, vouch};
 use super::{Origin, PolicyError};
 use crate::clock::unix_ns;
 use crate::loader::{self, Stopwatch, Witness};
-use aegis_control_api::{Deed, HistoryEntry, Outcome, PolicySource, Step};
+use aegis_control_api::{Asker, Deed, HistoryEntry, Outcome, PolicySource, Step};
 use aegis_kernel_abi::Accepted;
 use std::time::Instant;
 
@@ -16,30 +17,73 @@ const DETAIL: usize = 2_000;
 pub(crate) struct Candidate {
     pub(crate) content: Content,
     pub(crate) joined: Joined,
-    /// What was done so far.
-    pub(crate) steps: Vec<Step>,
+    steps: Vec<Step>,
     /// The keys whose signatures count.
     pub(crate) signers: Vec<String>,
     /// Set if its signatures count and it has a serial: no older one is accepted once it is in force.
     pub(crate) accepted: Option<Accepted>,
-    /// What is to be known about it.
+    notes: Vec<String>,
+}
+
+/// What whoever asked is to know about it.
+pub(crate) struct Found {
+    /// What was done so far.
+    pub(crate) steps: Vec<Step>,
+    /// What is to be known.
     pub(crate) notes: Vec<String>,
+    /// What the compiler warned of.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Candidate {
-    /// Compiles a content. `is_known` says that it is in force already, or was last: then only what is in it counts, not
-    /// whether it may come into force anew.
+    /// What was found when it was looked at.
+    pub(crate) fn found(&self) -> Found {
+        let warnings = self.joined.warnings.clone();
+        Found { steps: self.steps.clone(), notes: self.notes.clone(), warnings }
+    }
+
+    /// What already is in force, under another local policy or after the policy that is in force.
     ///
     /// # Errors
-    /// If it is wrong or expired.
-    pub(crate) fn new(content: Content, is_known: bool, witness: Witness) -> Result<Self, PolicyError> {
+    /// If it is wrong.
+    pub(crate) fn trusted(
+        content: Content,
+        signers: Vec<String>,
+        witness: Witness,
+    ) -> Result<Self, PolicyError> {
         let mut watch = Stopwatch::start(Instant::now(), witness);
         let joined = content.join()?;
         watch.ended("compile", Instant::now());
-        let notes = heed_expiry(&joined.plan, unix_seconds(), || is_known)?.into_iter().collect();
-        let steps = watch.into_steps();
-        loader::log(&steps);
-        Ok(Self { content, joined, steps, signers: Vec::new(), accepted: None, notes })
+        Ok(Self { content, joined, steps: logged(watch), signers, accepted: None, notes: Vec::new() })
+    }
+
+    /// Looks at a content whether it may come into force. `highest` is the newest signed policy so far; it is asked for
+    /// only if this one is signed.
+    ///
+    /// # Errors
+    /// If it is wrong, expired, or not signed as it must be, or older than one that was in force.
+    pub(crate) fn checked(
+        content: Content,
+        (trust, demands): (&TrustSettings, Demands),
+        highest: impl FnOnce() -> Result<Accepted, PolicyError>,
+        witness: Witness,
+    ) -> Result<Self, PolicyError> {
+        let mut watch = Stopwatch::start(Instant::now(), witness);
+        let sources = &content.sources;
+        let vouched = vouch(trust, sources);
+        watch.ended("verify", Instant::now());
+        let is_signed = matches!(vouched, Vouched::Signed(_));
+        let has_some = sources.iter().any(|source| !source.signatures.is_empty());
+        let (signers, unsigned) = heed_signatures(vouched, has_some, demands)?;
+        let joined = content.join()?;
+        watch.ended("compile", Instant::now());
+        let expired = heed_expiry(&joined.plan, unix_seconds(), || demands.is_known)?;
+        let accepted = match is_signed {
+            true => heed_serial(&joined.plan, sources, &highest()?, demands)?,
+            false => None,
+        };
+        let notes = expired.into_iter().chain(unsigned).collect();
+        Ok(Self { content, joined, steps: logged(watch), signers, accepted, notes })
     }
 
     /// What the history says of it before anything is done.
@@ -53,18 +97,19 @@ impl Candidate {
             plan_digest: loader::hex(&plan.digest()),
             content,
             arming,
-            ..entry(origin, &self.content.sources, Outcome::Begun, "")
+            files: names(&self.content.sources),
+            ..entry(origin, Outcome::Begun, "")
         }
     }
 }
 
+/// What the files are called.
+pub(crate) fn names(sources: &[PolicySource]) -> Vec<String> {
+    sources.iter().map(|source| source.name.clone()).collect()
+}
+
 /// An entry of which nothing more is known.
-pub(crate) fn entry(
-    origin: Origin,
-    sources: &[PolicySource],
-    outcome: Outcome,
-    detail: &str,
-) -> HistoryEntry {
+pub(crate) fn entry(origin: Origin, outcome: Outcome, detail: &str) -> HistoryEntry {
     HistoryEntry {
         number: 0,
         at_ns: unix_ns(),
@@ -74,7 +119,7 @@ pub(crate) fn entry(
         policy: String::new(),
         serial: 0,
         expires: None,
-        files: sources.iter().map(|source| source.name.clone()).collect(),
+        files: Vec::new(),
         signers: Vec::new(),
         plan_digest: String::new(),
         content: String::new(),
@@ -86,9 +131,20 @@ pub(crate) fn entry(
 
 impl Origin {
     /// The daemon was started.
-    pub(crate) const START: Self = Self { deed: Deed::Start, by: None };
+    pub(crate) const START: Self = Self { deed: Deed::Start, by: None, must_be_signed: false };
     /// The configuration was read again.
-    pub(crate) const RELOAD: Self = Self { deed: Deed::Reload, by: None };
+    pub(crate) const RELOAD: Self = Self { deed: Deed::Reload, by: None, must_be_signed: false };
+
+    /// Somebody asked.
+    pub(crate) fn asked(deed: Deed, by: Asker) -> Self {
+        Self { deed, by: Some(by), must_be_signed: false }
+    }
+}
+
+fn logged(watch: Stopwatch) -> Vec<Step> {
+    let steps = watch.into_steps();
+    loader::log(&steps);
+    steps
 }
 
 pub(crate) fn unix_seconds() -> u64 {

@@ -1,15 +1,15 @@
 //! The order of things: read, check, compile, write down, put in force, put in place, write down what became of it.
 
-use super::candidate::{Candidate, unix_seconds};
+use super::candidate::{Candidate, Found, names, unix_seconds};
 use super::content::Content;
 use super::files::{Aside, StateDirectory, failed};
-use super::history::InForce;
 use super::state::{List, edit, entries, listed, local};
+use super::vouch::{Demands, TrustSettings};
 use super::{FirstPolicy, Origin, PolicyError};
 use crate::loader::{self, Loader, Stopwatch};
 use aegis_control_api::{
     API_VERSION, ApplyReply, Asker, ChangeReply, Deed, EntriesReply, EntriesRequest, HistoryEntry,
-    HistoryReply, Outcome, PolicyReply, PolicySource,
+    HistoryReply, PolicyReply, PolicySource,
 };
 use aegis_policy::{Entries, Plan};
 use std::path::PathBuf;
@@ -37,6 +37,7 @@ enum LocalFile {
 #[derive(Debug)]
 pub(crate) struct Policies {
     pub(super) directory: StateDirectory,
+    trust: TrustSettings,
     /// The sources of the policy in force, without the local one; none if they are not known.
     sources: Option<Vec<PolicySource>>,
     /// The number of the next entry of the history, once it was read.
@@ -45,8 +46,13 @@ pub(crate) struct Policies {
 
 impl Policies {
     /// Nothing is read, and nothing known, before something is put in force or taken over.
-    pub(crate) fn new(state_directory: PathBuf) -> Self {
-        Self { directory: StateDirectory::new(state_directory), sources: None, next: None }
+    pub(crate) fn new(state_directory: PathBuf, trust: TrustSettings) -> Self {
+        Self { directory: StateDirectory::new(state_directory), trust, sources: None, next: None }
+    }
+
+    /// Who is trusted from now on; who was before is returned.
+    pub(crate) fn set_trust(&mut self, trust: TrustSettings) -> TrustSettings {
+        std::mem::replace(&mut self.trust, trust)
     }
 
     /// What a daemon begins with.
@@ -55,6 +61,7 @@ impl Policies {
     /// If it is ordered and wrong, or there is nothing that was in force before. Nothing has changed then.
     pub(crate) fn begin(&mut self, loader: &mut Loader, first: FirstPolicy) -> Result<Begun, PolicyError> {
         self.settle_history(loader);
+        self.remember_highest(loader);
         let applied = |reply| Begun { applied: Some(reply), refused: None };
         match first {
             FirstPolicy::AsItWas => Ok(Begun { applied: self.take_over(loader)?, refused: None }),
@@ -92,10 +99,11 @@ impl Policies {
         sources: Vec<PolicySource>,
         origin: Origin,
     ) -> Result<ApplyReply, PolicyError> {
-        match self.candidate_of(loader, &sources) {
+        let files = names(&sources);
+        match self.candidate_of(loader, sources, origin) {
             Ok(candidate) => self.put(loader, candidate, LocalFile::Follows, origin),
             Err(error) => {
-                self.refuse_entry(origin, &sources, &error);
+                self.refuse_entry(origin, files, &error);
                 Err(error)
             }
         }
@@ -108,20 +116,30 @@ impl Policies {
     pub(crate) fn rehearse(
         &self,
         loader: &Loader,
-        sources: &[PolicySource],
+        sources: Vec<PolicySource>,
+        origin: Origin,
     ) -> Result<ApplyReply, PolicyError> {
-        let candidate = self.candidate_of(loader, sources)?;
-        Ok(with_what_was_found(loader.rehearse(&candidate.joined.plan)?, &candidate))
+        let candidate = self.candidate_of(loader, sources, origin)?;
+        Ok(with_what_was_found(loader.rehearse(&candidate.joined.plan)?, candidate.found()))
     }
 
-    fn candidate_of(&self, loader: &Loader, sources: &[PolicySource]) -> Result<Candidate, PolicyError> {
-        let content = Content { sources: sources.to_vec(), local: self.local()? };
-        let is_known = self.are_known(sources) || self.directory.read_applied().as_deref() == Some(sources);
-        Candidate::new(content, is_known, loader.witness())
+    fn candidate_of(
+        &self,
+        loader: &Loader,
+        sources: Vec<PolicySource>,
+        origin: Origin,
+    ) -> Result<Candidate, PolicyError> {
+        let is_known = self.are_known(&sources) || self.directory.read_applied().as_ref() == Some(&sources);
+        let content = Content { sources, local: self.local()? };
+        self.checked(loader, content, origin.demands(&self.trust, is_known))
+    }
+
+    fn checked(&self, loader: &Loader, content: Content, demands: Demands) -> Result<Candidate, PolicyError> {
+        Candidate::checked(content, (&self.trust, demands), || self.highest(loader), loader.witness())
     }
 
     /// The local policy; none if there is no file, or nothing in it.
-    fn local(&self) -> Result<Option<PolicySource>, PolicyError> {
+    pub(super) fn local(&self) -> Result<Option<PolicySource>, PolicyError> {
         let local = self.directory.read_local()?;
         Ok(if entries(local.as_ref())?.is_empty() { None } else { local })
     }
@@ -142,6 +160,11 @@ impl Policies {
             .transpose()?;
         let begun = self.begin_entry(loader, &candidate, origin);
         watch.ended("record", Instant::now());
+        let begun = match begun {
+            // Otherwise nobody would know after the next boot that it was in force.
+            Err(source) if candidate.accepted.is_some() => return Err(self.unwritten(source)),
+            begun => begun,
+        };
         let put =
             loader.apply(&candidate.joined.plan).map_err(PolicyError::from).and_then(|reply| {
                 match aside.map(Aside::put) {
@@ -161,11 +184,23 @@ impl Policies {
         if file == LocalFile::SetAside {
             reply.notes.extend(self.set_local_aside());
         }
-        reply.notes.extend(self.remember(candidate.content.sources.clone()));
+        reply.notes.extend(candidate.accepted.as_ref().and_then(|accepted| self.accept(loader, accepted)));
+        witness.reached("accept");
+        let (found, sources) = (candidate.found(), candidate.content.sources);
+        reply.notes.extend(self.remember(sources));
         witness.reached("remember");
         let written = begun.and_then(|begun| self.end_entry(begun, Ok(&reply)));
         reply.notes.extend(self.tell(written));
-        Ok(with_what_was_found(reply, &candidate))
+        Ok(with_what_was_found(reply, found))
+    }
+
+    fn unwritten(&self, source: std::io::Error) -> PolicyError {
+        PolicyError::File {
+            operation: "write down in the history that a signed policy is put in force,",
+            path: self.directory.history(),
+            source,
+            consequence: "; nothing has changed".to_owned(),
+        }
     }
 
     /// That the history could not be written is told, once it is known that nothing depends on it.
@@ -219,13 +254,9 @@ impl Policies {
     ///
     /// # Errors
     /// Nothing has changed then.
-    pub(crate) fn reset(
-        &mut self,
-        loader: &mut Loader,
-        by: Option<Asker>,
-    ) -> Result<ApplyReply, PolicyError> {
-        let candidate = Candidate::new(Content::default(), true, loader.witness())?;
-        self.put(loader, candidate, LocalFile::SetAside, Origin { deed: Deed::Reset, by })
+    pub(crate) fn reset(&mut self, loader: &mut Loader, by: Asker) -> Result<ApplyReply, PolicyError> {
+        let candidate = Candidate::trusted(Content::default(), Vec::new(), loader.witness())?;
+        self.put(loader, candidate, LocalFile::SetAside, Origin::asked(Deed::Reset, by))
     }
 
     /// Keeps the local policy under another name. What is to be known then.
@@ -254,25 +285,30 @@ impl Policies {
         &mut self,
         loader: &mut Loader,
         to: Option<u32>,
-        by: Option<Asker>,
+        by: Asker,
     ) -> Result<ApplyReply, PolicyError> {
-        let origin = Origin { deed: Deed::Rollback, by };
+        let origin = Origin::asked(Deed::Rollback, by);
         let path = self.directory.history();
         let history = self.directory.read_history().map_err(failed("read the history", &path))?;
         let nothing = || PolicyError::Wrong("nothing is in force that could be gone back from".to_owned());
         let in_force = Self::in_force(loader)?.ok_or_else(nothing)?;
         let found = history.target(to, &in_force).map_err(PolicyError::Wrong)?;
-        let earlier = self.earlier(loader, found);
+        let earlier = self.earlier(loader, found, origin);
         match earlier {
             Ok(candidate) => self.put(loader, candidate, LocalFile::Follows, origin),
             Err(error) => {
-                self.refuse_entry(origin, &[], &error);
+                self.refuse_entry(origin, Vec::new(), &error);
                 Err(error)
             }
         }
     }
 
-    fn earlier(&self, loader: &Loader, entry: &HistoryEntry) -> Result<Candidate, PolicyError> {
+    fn earlier(
+        &self,
+        loader: &Loader,
+        entry: &HistoryEntry,
+        origin: Origin,
+    ) -> Result<Candidate, PolicyError> {
         let generation = entry.generation.unwrap_or_default();
         let content = self.directory.kept(&entry.content).ok_or_else(|| {
             PolicyError::Wrong(format!(
@@ -280,7 +316,11 @@ impl Policies {
                 self.directory.kept_texts().display()
             ))
         })?;
-        let candidate = Candidate::new(content, false, loader.witness())?;
+        let demands = origin.demands(&self.trust, false);
+        if demands.signed {
+            refuse_exemptions(&exempted(self.local()?.as_ref())?, &exempted(content.local.as_ref())?)?;
+        }
+        let candidate = self.checked(loader, content, demands)?;
         if loader::hex(&candidate.joined.plan.digest()) != entry.plan_digest {
             return Err(PolicyError::Wrong(format!(
                 "the texts of generation {generation} mean something else to this version of aegisbpf: apply them from \
@@ -297,6 +337,7 @@ impl Policies {
     pub(crate) fn show(&self, loader: &Loader) -> Result<PolicyReply, PolicyError> {
         let mut reply = loader.policy()?;
         reply.pending = loader.pending()?;
+        reply.highest_serial = self.highest(loader).map_or(0, |highest| highest.serial);
         if let Some(in_force) = Self::in_force(loader)? {
             reply.entry = self.history_or_none().of(&in_force).cloned();
         }
@@ -314,43 +355,6 @@ impl Policies {
         let history = self.directory.read_history().map_err(failed("read the history", &path))?;
         let (damaged, arming) = (history.damaged, loader.probes().arming_id());
         Ok(HistoryReply { version: API_VERSION, arming, entries: history.into_entries(), damaged })
-    }
-
-    /// A daemon that ended while it changed something left the second line of the history unwritten. The kernel says what
-    /// became of it, and the files follow the kernel.
-    fn settle_history(&self, loader: &Loader) {
-        let settled = Self::in_force(loader).and_then(|in_force| {
-            let path = self.directory.history();
-            let history = self.directory.read_history().map_err(failed("read the history", &path))?;
-            let nothing = InForce { arming: String::new(), generation: 0, plan_digest: String::new() };
-            let settled = history.settled(&in_force.unwrap_or(nothing));
-            if settled.is_empty() {
-                return Ok(());
-            }
-            if let Some(entry) = settled.iter().find(|entry| entry.outcome == Outcome::InForce) {
-                self.follow(entry)?;
-            }
-            self.directory.add_history(&settled).map_err(failed("write the history to", &path))
-        });
-        if let Err(error) = settled {
-            tracing::warn!("what the last daemon was about to change is not fully known: {}", error.whole());
-        }
-    }
-
-    /// Has the files say what is in force.
-    fn follow(&self, entry: &HistoryEntry) -> Result<(), PolicyError> {
-        let Some(content) = self.directory.kept(&entry.content) else { return Ok(()) };
-        tracing::warn!(
-            number = entry.number,
-            "the last daemon ended while it put this policy in force; it is"
-        );
-        let path = self.directory.applied();
-        self.directory.keep_applied(&content.sources).map_err(failed("write", &path))?;
-        if self.local()? == content.local {
-            return Ok(());
-        }
-        let aside = self.directory.write_local(&local_text(content.local.as_ref()))?;
-        aside.put().map_err(failed("write the local policy", &self.directory.local()))
     }
 
     /// Takes over what is in force when the daemon starts without a policy. Where nothing is, the local policy is
@@ -405,14 +409,19 @@ impl Policies {
         loader: &mut Loader,
         list: List,
         request: &EntriesRequest,
-        by: Option<Asker>,
+        by: Asker,
     ) -> Result<ChangeReply, PolicyError> {
         let sources = self.sources.clone().ok_or(PolicyError::UnknownSources)?;
         let mut entries = entries(self.directory.read_local()?.as_ref())?;
+        let exempt = listed(&entries, List::Allow);
         let changed = edit(&mut entries, list, request)?;
+        if self.trust.require_signature {
+            refuse_exemptions(&exempt, &listed(&entries, List::Allow))?;
+        }
         let local = local(&self.directory.local().display().to_string(), &entries);
-        let candidate = Candidate::new(Content { sources, local }, true, loader.witness())?;
-        let origin = Origin { deed: Deed::Local, by };
+        let signers = self.signers(loader)?;
+        let candidate = Candidate::trusted(Content { sources, local }, signers, loader.witness())?;
+        let origin = Origin::asked(Deed::Local, by);
         let applied = self.put(loader, candidate, LocalFile::Follows, origin)?;
         Ok(ChangeReply { version: API_VERSION, changed, entries: listed(&entries, list), applied })
     }
@@ -456,15 +465,32 @@ impl Policies {
     }
 }
 
+fn exempted(local: Option<&PolicySource>) -> Result<Vec<String>, PolicyError> {
+    Ok(listed(&entries(local)?, List::Allow))
+}
+
+/// Where policies must be signed, nobody's word alone exempts a cgroup from them.
+fn refuse_exemptions(before: &[String], after: &[String]) -> Result<(), PolicyError> {
+    let new: Vec<&str> = after.iter().filter(|cgroup| !before.contains(cgroup)).map(String::as_str).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    Err(PolicyError::Untrusted(format!(
+        "policies must be signed here, and {} would be exempt from them without a signature: write it into `[exempt]` of \
+         the policy, and sign that",
+        new.join(", ")
+    )))
+}
+
 /// The file of a local policy; one without entries where there is none.
-fn local_text(local: Option<&PolicySource>) -> String {
+pub(super) fn local_text(local: Option<&PolicySource>) -> String {
     local.map_or_else(|| Entries::default().to_text(), |local| local.text.clone())
 }
 
 /// What was found before the kernel was asked comes first.
-fn with_what_was_found(mut reply: ApplyReply, candidate: &Candidate) -> ApplyReply {
-    reply.steps.splice(0..0, candidate.steps.iter().cloned());
-    reply.notes.splice(0..0, candidate.notes.iter().cloned());
-    reply.warnings.clone_from(&candidate.joined.warnings);
+fn with_what_was_found(mut reply: ApplyReply, found: Found) -> ApplyReply {
+    reply.steps.splice(0..0, found.steps);
+    reply.notes.splice(0..0, found.notes);
+    reply.warnings = found.warnings;
     reply
 }

@@ -10,9 +10,12 @@ use crate::Common;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
-use aegis_control_api::{ApplyReply, ApplyRequest, GenerationStatus, PendingRule, PolicySource, paths};
+use aegis_actors::trust::signatures_beside;
+use aegis_control_api::{
+    ApplyReply, ApplyRequest, GenerationStatus, PendingRule, PolicySource, SignatureSource, paths,
+};
 use aegis_policy::{Compiled, Report, Source};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Subcommand;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -38,6 +41,9 @@ pub(crate) enum PolicyVerb {
         /// Only tries it, up to the tables that would be loaded, and shows what it would be. Nothing changes.
         #[arg(long)]
         dry_run: bool,
+        /// Refuses a policy that is not signed by enough trusted keys, whatever the setting trust.require_signature says.
+        #[arg(long)]
+        require_signature: bool,
     },
     /// Puts the empty policy in force, in one step like any other. The local policy is set aside.
     Reset,
@@ -65,12 +71,12 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
         PolicyVerb::Export(args) => convert::export(&client, args),
         PolicyVerb::Migrate(args) => convert::migrate(args),
         PolicyVerb::Schema => output::json(&aegis_policy::schema()),
-        PolicyVerb::Apply { files, holders, dry_run } => {
+        PolicyVerb::Apply { files, holders, dry_run, require_signature } => {
             let sources = read_sources(files)?;
             // Told here, where the terminal is; the daemon checks again what it gets.
             compile(&sources)?;
-            let (action, dry_run) = ((*holders).into(), *dry_run);
-            let request = ApplyRequest { sources, holders: action, require_signature: false, dry_run };
+            let (action, dry_run, require_signature) = ((*holders).into(), *dry_run, *require_signature);
+            let request = ApplyRequest { sources, holders: action, require_signature, dry_run };
             let reply = client.post(paths::APPLY, &request)?;
             if dry_run { rehearsed(common, &reply) } else { applied(common, &reply, *holders) }
         }
@@ -83,18 +89,22 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
     }
 }
 
-/// Reads policy files. A name of `-` is standard input.
+/// Reads policy files, and the signatures beside them. A name of `-` is standard input.
 pub(crate) fn read_sources(files: &[PathBuf]) -> Result<Vec<PolicySource>> {
+    let refused = |name: &str, error: std::io::Error| {
+        let error = anyhow::Error::new(error).context(format!("cannot read the policy {name}"));
+        anyhow::Error::new(Failure::new(Exit::Refused, format!("{error:#}")))
+    };
     let read = |file: &PathBuf| {
         let name = file.display().to_string();
-        let text = if name == "-" {
-            std::io::read_to_string(std::io::stdin())
-        } else {
-            std::fs::read_to_string(file)
-        };
-        text.map(|text| PolicySource::unsigned(&name, text))
-            .with_context(|| format!("cannot read the policy {name}"))
-            .map_err(|error| Failure::new(Exit::Refused, format!("{error:#}")).into())
+        if name == "-" {
+            let text = std::io::read_to_string(std::io::stdin()).map_err(|error| refused(&name, error))?;
+            return Ok(PolicySource::unsigned(name, text));
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| refused(&name, error))?;
+        let signatures = signatures_beside(file).map_err(|error| refused(&name, error))?;
+        let signatures = signatures.into_iter().map(|(name, text)| SignatureSource { name, text }).collect();
+        Ok(PolicySource { signatures, ..PolicySource::unsigned(name, text) })
     };
     files.iter().map(read).collect()
 }
