@@ -151,7 +151,7 @@ pub struct ApplyReply {
 /// A step of putting a policy in force.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Step {
-    /// Which: `compile`, `resolve`, `build`, `attach`, `load`, `read_back`, `prove`, `flip`, `settle`. Tables that are in
+    /// Which: `verify`, `compile`, `record`, `resolve`, `build`, `attach`, `load`, `read_back`, `prove`, `flip`, `settle`. Tables that are in
     /// force already are not loaded, flipped in or waited for.
     pub step: String,
     /// How long it took.
