@@ -50,6 +50,8 @@ pub mod paths {
     pub const BLOCK: &str = "/v1/block";
     /// As [`BLOCK`], of the cgroups that the local policy exempts.
     pub const ALLOW: &str = "/v1/allow";
+    /// As [`BLOCK`], of the addresses and ports that the local policy denies.
+    pub const NETWORK: &str = "/v1/network";
     /// GET: [`PolicyReply`](crate::PolicyReply).
     pub const POLICY: &str = "/v1/policy";
     /// Its text.

@@ -71,6 +71,12 @@ pub const ROUTES: &[Route] = &[
     },
     get(paths::BLOCK, "blocked", "What the local policy denies", subschema::<EntriesReply>),
     get(paths::ALLOW, "allowed", "The cgroups that the local policy exempts", subschema::<EntriesReply>),
+    get(
+        paths::NETWORK,
+        "networkDenied",
+        "The addresses and ports that the local policy denies",
+        subschema::<EntriesReply>,
+    ),
     post(
         paths::BLOCK,
         "block",
@@ -82,6 +88,13 @@ pub const ROUTES: &[Route] = &[
         paths::ALLOW,
         "allow",
         "Changes which cgroups the local policy exempts",
+        Some(subschema::<EntriesRequest>),
+        subschema::<ChangeReply>,
+    ),
+    post(
+        paths::NETWORK,
+        "networkDeny",
+        "Changes which addresses and ports the local policy denies",
         Some(subschema::<EntriesRequest>),
         subschema::<ChangeReply>,
     ),

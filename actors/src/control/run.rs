@@ -83,7 +83,7 @@ impl Daemon {
 }
 
 /// What is answered where. The table of `aegis-control-api` says the same for others.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 13] {
+pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 14] {
     [
         (paths::STATUS, get(status)),
         (paths::TREE, get(tree)),
@@ -93,6 +93,7 @@ pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 13] {
         (paths::RESET, post(reset)),
         (paths::BLOCK, get(entries::blocked).post(entries::block)),
         (paths::ALLOW, get(entries::allowed).post(entries::allow)),
+        (paths::NETWORK, get(entries::network_denied).post(entries::network_deny)),
         (paths::EVENTS, get(events)),
         (paths::ACCOUNTS, get(accounts)),
         (paths::DETACH, post(detach)),

@@ -12,6 +12,7 @@ pub(crate) mod health;
 pub(crate) mod holders;
 pub(crate) mod manner;
 pub(crate) mod metrics;
+pub(crate) mod network;
 pub(crate) mod policy;
 mod reread;
 pub(crate) mod run;

@@ -12,6 +12,7 @@ mod fallback;
 mod fuzz;
 mod lint;
 mod metrics;
+mod network;
 mod nothing_armed;
 mod peer;
 mod pinned;
@@ -34,6 +35,7 @@ fn main() {
         refused::trials(),
         fallback::trials(),
         metrics::trials(),
+        network::trials(),
         reload::trials(),
         pinned::trials(),
         control::trials(),
