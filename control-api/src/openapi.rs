@@ -3,7 +3,7 @@
 use crate::{
     AccountsReply, ApplyReply, ApplyRequest, ChangeReply, DetachReply, DetachRequest, EntriesReply,
     EntriesRequest, PolicyReply, PolicyTextReply, ROOT_HEADER, Record, Refusal, ReloadReply, Status,
-    TreeReply, paths,
+    SurvivalReply, TreeReply, paths,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
@@ -119,6 +119,12 @@ pub const ROUTES: &[Route] = &[
         "Has the configuration and the policy files read again",
         None,
         subschema::<ReloadReply>,
+    ),
+    get(
+        paths::SURVIVAL,
+        "survival",
+        "Who and what is never denied, and what is missing there",
+        subschema::<SurvivalReply>,
     ),
     get(paths::OPENAPI, "openapi", "This document", anything),
 ];

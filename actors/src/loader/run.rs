@@ -5,7 +5,7 @@ use super::state::{
     Host, Manner, Pending, Proven, Resolution, class_status, classes, counts, generation_status, keep,
     link_status, notice, pending, pending_rules, tables, unseen,
 };
-use super::{LoadError, Stopwatch, accounts, log, resolve, step};
+use super::{LoadError, Stopwatch, accounts, log, resolve, step, survival};
 use crate::clock::unix_ns;
 use crate::lock::locked;
 use aegis_control_api::{
@@ -13,8 +13,7 @@ use aegis_control_api::{
     PendingRule, PolicyReply, Step, UnseenRule,
 };
 use aegis_kernel_abi::{
-    Class, Counters, GenerationInfo, Hook, Kind, Mode, ObjectKey, Operations, SURVIVAL_CGROUP,
-    SURVIVAL_OBJECT, SURVIVAL_PROCESS, Survival, SurvivalKey,
+    Class, Counters, GenerationInfo, Hook, Kind, Mode, Operations, Survival, SurvivalKey,
 };
 use aegis_policy::Plan;
 use aegis_probes::{
@@ -22,7 +21,7 @@ use aegis_probes::{
 };
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -103,16 +102,6 @@ struct InForce {
     paths: HashMap<String, Resolution>,
 }
 
-/// Objects of the survival list beside the executables of PID 1 and the daemon: where a host has its dynamic
-/// loader. Without it nothing starts.
-const DYNAMIC_LOADERS: [&str; 5] = [
-    "/lib64/ld-linux-x86-64.so.2",
-    "/lib/ld-linux.so.2",
-    "/lib/ld-linux-aarch64.so.1",
-    "/lib/ld-musl-x86_64.so.1",
-    "/lib/ld-musl-aarch64.so.1",
-];
-
 impl Loader {
     /// Arms or adopts the probes and writes the survival list. No policy is put in force.
     ///
@@ -148,7 +137,7 @@ impl Loader {
 
     fn prepare(&mut self) -> Result<(), LoadError> {
         if let Some(cgroups) = &self.settings.survival_cgroups {
-            self.survivors = self.survivors(cgroups)?;
+            self.survivors = survival::entries(&self.resolver, cgroups)?;
             // Only added: until this daemon is up, whoever could get in before still can.
             self.probes.add_survivors(&self.survivors).map_err(step("write the survival list"))?;
         }
@@ -185,6 +174,16 @@ impl Loader {
     #[must_use]
     pub fn probes(&self) -> &Probes {
         &self.probes
+    }
+
+    /// What tells keys of this host.
+    pub(super) fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    /// The cgroups that this daemon has put on the survival list.
+    pub(super) fn survival_cgroups(&self) -> &[String] {
+        self.settings.survival_cgroups.as_deref().unwrap_or_default()
     }
 
     /// Where they are pinned.
@@ -437,27 +436,6 @@ impl Loader {
         info.map_or(Ok(()), |info| {
             generations.verify(active, &info).map_err(step("read back the generation in force"))
         })
-    }
-
-    fn survivors(&self, cgroups: &[String]) -> Result<Vec<(SurvivalKey, Survival)>, LoadError> {
-        let process = self.resolver.process(std::process::id()).map_err(step("find ourselves"))?;
-        let whole = Survival { operations: u32::MAX, reserved: 0 };
-        // To be used, not to be changed: whoever writes to the dynamic loader is not what survival is for.
-        let used = Operations::READ | Operations::EXEC | Operations::MAP_EXEC;
-        let use_only = Survival { operations: used.bits(), reserved: 0 };
-        let ourselves = ObjectKey { ino: process.start_time, dev: process.pid, inode_generation: 0 };
-        let mut list = vec![(SurvivalKey { object: ourselves, kind: SURVIVAL_PROCESS, reserved: 0 }, whole)];
-        let executables = ["/proc/1/exe", "/proc/self/exe"];
-        for path in executables.iter().chain(&DYNAMIC_LOADERS).map(Path::new).filter(|path| path.exists()) {
-            let object = resolve::key_of(&self.resolver, path)?;
-            list.push((SurvivalKey { object, kind: SURVIVAL_OBJECT, reserved: 0 }, use_only));
-        }
-        for cgroup in cgroups {
-            let ino = resolve::cgroup_id_of(cgroup).map_err(|why| LoadError::Unresolved(vec![why]))?;
-            let object = ObjectKey { ino, ..ObjectKey::default() };
-            list.push((SurvivalKey { object, kind: SURVIVAL_CGROUP, reserved: 0 }, whole));
-        }
-        Ok(list)
     }
 
     /// The generation in force.

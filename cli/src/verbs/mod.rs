@@ -19,4 +19,5 @@ pub(crate) mod run;
 pub(crate) mod sinks;
 pub(crate) mod stats;
 pub(crate) mod status;
+pub(crate) mod survival;
 pub(crate) mod tree;

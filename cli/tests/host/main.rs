@@ -20,6 +20,7 @@ mod pipes;
 mod place;
 mod refused;
 mod reload;
+mod survival;
 mod transcripts;
 mod usage;
 mod verbs;
@@ -38,6 +39,7 @@ fn main() {
         network::trials(),
         reload::trials(),
         pinned::trials(),
+        survival::trials(),
         control::trials(),
         fuzz::trials(),
         transcripts::trials(),
