@@ -11,6 +11,7 @@ mod local;
 mod openapi;
 mod record;
 mod status;
+mod survival;
 mod tree;
 
 pub use accounts::{AccountsReply, CpuAccount, GapCount, RuleHits};
@@ -22,7 +23,7 @@ pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record, StormRecord, S
 pub use status::{
     ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status, UnseenRule,
 };
-
+pub use survival::{MissingSurvivor, SurvivalReply, Survivor, SurvivorKind};
 pub use tree::{ChildStatus, Gauge, TreeReply};
 
 use schemars::JsonSchema;
@@ -56,10 +57,14 @@ pub mod paths {
     pub const BLOCK: &str = "/v1/block";
     /// As [`BLOCK`], of the cgroups that the local policy exempts.
     pub const ALLOW: &str = "/v1/allow";
+    /// As [`BLOCK`], of the addresses and ports that the local policy denies.
+    pub const NETWORK: &str = "/v1/network";
     /// GET: [`PolicyReply`](crate::PolicyReply).
     pub const POLICY: &str = "/v1/policy";
     /// Its text.
     pub const POLICY_TEXT: &str = "/v1/policy/text";
+    /// GET: [`SurvivalReply`](crate::SurvivalReply).
+    pub const SURVIVAL: &str = "/v1/survival";
     /// GET, `?after=N&follow=true`: records as NDJSON.
     pub const EVENTS: &str = "/v1/events";
     /// GET: [`AccountsReply`](crate::AccountsReply).

@@ -3,7 +3,7 @@
 use crate::{
     AccountsReply, ApplyReply, ApplyRequest, ChangeReply, DetachReply, DetachRequest, EntriesReply,
     EntriesRequest, HistoryReply, PolicyReply, PolicyTextReply, ROOT_HEADER, Record, Refusal, ReloadReply,
-    RollbackRequest, Status, TreeReply, paths,
+    RollbackRequest, Status, SurvivalReply, TreeReply, paths,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
@@ -71,6 +71,12 @@ pub const ROUTES: &[Route] = &[
     },
     get(paths::BLOCK, "blocked", "What the local policy denies", subschema::<EntriesReply>),
     get(paths::ALLOW, "allowed", "The cgroups that the local policy exempts", subschema::<EntriesReply>),
+    get(
+        paths::NETWORK,
+        "networkDenied",
+        "The addresses and ports that the local policy denies",
+        subschema::<EntriesReply>,
+    ),
     post(
         paths::BLOCK,
         "block",
@@ -82,6 +88,13 @@ pub const ROUTES: &[Route] = &[
         paths::ALLOW,
         "allow",
         "Changes which cgroups the local policy exempts",
+        Some(subschema::<EntriesRequest>),
+        subschema::<ChangeReply>,
+    ),
+    post(
+        paths::NETWORK,
+        "networkDeny",
+        "Changes which addresses and ports the local policy denies",
         Some(subschema::<EntriesRequest>),
         subschema::<ChangeReply>,
     ),
@@ -114,6 +127,12 @@ pub const ROUTES: &[Route] = &[
         "Has the configuration and the policy files read again",
         None,
         subschema::<ReloadReply>,
+    ),
+    get(
+        paths::SURVIVAL,
+        "survival",
+        "Who and what is never denied, and what is missing there",
+        subschema::<SurvivalReply>,
     ),
     get(paths::OPENAPI, "openapi", "This document", anything),
 ];

@@ -21,6 +21,7 @@ mod plan;
 mod schema;
 mod syntax;
 
+pub use check::NetKind;
 pub use diagnostic::{Code, Diagnostic, Level, Located, Place, Point, Related, RelatedPlace, Report};
 pub use entries::{AllowEntry, DenyEntry, Entries, NetEntry};
 pub use migrate::{Migrated, migrate};

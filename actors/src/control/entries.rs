@@ -19,6 +19,13 @@ pub(super) async fn allowed(State(daemon): State<Arc<Daemon>>, peer: Extension<P
     list(daemon, peer, List::Allow).await
 }
 
+pub(super) async fn network_denied(
+    State(daemon): State<Arc<Daemon>>,
+    peer: Extension<Peer>,
+) -> Reply<EntriesReply> {
+    list(daemon, peer, List::Network).await
+}
+
 pub(super) async fn block(
     State(daemon): State<Arc<Daemon>>,
     asker: Extension<Asker>,
@@ -33,6 +40,14 @@ pub(super) async fn allow(
     Sent(request): Sent<EntriesRequest>,
 ) -> Reply<ChangeReply> {
     change(daemon, asker, List::Allow, request).await
+}
+
+pub(super) async fn network_deny(
+    State(daemon): State<Arc<Daemon>>,
+    asker: Extension<Asker>,
+    Sent(request): Sent<EntriesRequest>,
+) -> Reply<ChangeReply> {
+    change(daemon, asker, List::Network, request).await
 }
 
 async fn list(daemon: Arc<Daemon>, Extension(Peer(uid)): Extension<Peer>, list: List) -> Reply<EntriesReply> {

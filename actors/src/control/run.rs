@@ -16,7 +16,7 @@ use crate::ways::Ways;
 use aegis_control_api::{
     API_VERSION, AccountsReply, ApplyReply, ApplyRequest, Asker, Counts, DaemonStatus, Deed, DetachReply,
     DetachRequest, HistoryReply, HolderAction, LinkStatus, Memory, PolicyReply, PolicyTextReply, ROOT_HEADER,
-    Refusal, ReloadReply, RollbackRequest, Status, TreeReply, paths,
+    Refusal, ReloadReply, RollbackRequest, Status, SurvivalReply, TreeReply, paths,
 };
 use aegis_supervisor::{BoxError, Child, Life};
 use async_trait::async_trait;
@@ -83,7 +83,7 @@ impl Daemon {
 }
 
 /// What is answered where. The table of `aegis-control-api` says the same for others.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 15] {
+pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 17] {
     [
         (paths::STATUS, get(status)),
         (paths::TREE, get(tree)),
@@ -95,8 +95,10 @@ pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 15] {
         (paths::HISTORY, get(history)),
         (paths::BLOCK, get(entries::blocked).post(entries::block)),
         (paths::ALLOW, get(entries::allowed).post(entries::allow)),
+        (paths::NETWORK, get(entries::network_denied).post(entries::network_deny)),
         (paths::EVENTS, get(events)),
         (paths::ACCOUNTS, get(accounts)),
+        (paths::SURVIVAL, get(survival)),
         (paths::DETACH, post(detach)),
         (paths::RELOAD, post(reload)),
         (paths::OPENAPI, get(openapi)),
@@ -248,6 +250,14 @@ async fn accounts(
     with_loader(&daemon, move |loader| loader.accounts(malformed).map_err(|error| refusal(&error)))
         .await
         .map(Json)
+}
+
+async fn survival(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(Peer(uid)): Extension<Peer>,
+) -> Reply<SurvivalReply> {
+    may(Access::Read, uid)?;
+    with_loader(&daemon, |loader| loader.survival().map_err(|error| refusal(&error))).await.map(Json)
 }
 
 async fn history(

@@ -5,23 +5,20 @@ use super::state::{
     Host, Manner, Pending, Proven, Resolution, classes, generation_status, keep, link_status, pending,
     pending_rules, tables, unseen,
 };
-use super::{LoadError, Stopwatch, Witness, log, resolve, step};
+use super::{LoadError, Stopwatch, Witness, log, resolve, step, survival};
 use crate::clock::unix_ns;
 use crate::lock::locked;
 use aegis_control_api::{
     API_VERSION, ApplyReply, GenerationStatus, HolderReport, LinkStatus, PendingRule, Step, UnseenRule,
 };
-use aegis_kernel_abi::{
-    Accepted, Class, GenerationInfo, Hook, Mode, ObjectKey, Operations, SURVIVAL_CGROUP, SURVIVAL_OBJECT,
-    SURVIVAL_PROCESS, Survival, SurvivalKey,
-};
+use aegis_kernel_abi::{Accepted, Class, GenerationInfo, Hook, Mode, Operations, Survival, SurvivalKey};
 use aegis_policy::Plan;
 use aegis_probes::{
     Arrival, Helper, HolderProbes, PinDir, Probes, Resolver, Settings, Tables, TestSettings, take_down,
 };
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -104,16 +101,6 @@ struct InForce {
     paths: HashMap<String, Resolution>,
 }
 
-/// Objects of the survival list beside the executables of PID 1 and the daemon: where a host has its dynamic
-/// loader. Without it nothing starts.
-const DYNAMIC_LOADERS: [&str; 5] = [
-    "/lib64/ld-linux-x86-64.so.2",
-    "/lib/ld-linux.so.2",
-    "/lib/ld-linux-aarch64.so.1",
-    "/lib/ld-musl-x86_64.so.1",
-    "/lib/ld-musl-aarch64.so.1",
-];
-
 impl Loader {
     /// Arms or adopts the probes and writes the survival list. No policy is put in force.
     ///
@@ -149,7 +136,7 @@ impl Loader {
 
     fn prepare(&mut self) -> Result<(), LoadError> {
         if let Some(cgroups) = &self.settings.survival_cgroups {
-            self.survivors = self.survivors(cgroups)?;
+            self.survivors = survival::entries(&self.resolver, cgroups)?;
             // Only added: until this daemon is up, whoever could get in before still can.
             self.probes.add_survivors(&self.survivors).map_err(step("write the survival list"))?;
         }
@@ -186,6 +173,16 @@ impl Loader {
     #[must_use]
     pub fn probes(&self) -> &Probes {
         &self.probes
+    }
+
+    /// What tells keys of this host.
+    pub(super) fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    /// The cgroups that this daemon has put on the survival list.
+    pub(super) fn survival_cgroups(&self) -> &[String] {
+        self.settings.survival_cgroups.as_deref().unwrap_or_default()
     }
 
     /// Where they are pinned.
@@ -479,27 +476,6 @@ impl Loader {
         info.map_or(Ok(()), |info| {
             generations.verify(active, &info).map_err(step("read back the generation in force"))
         })
-    }
-
-    fn survivors(&self, cgroups: &[String]) -> Result<Vec<(SurvivalKey, Survival)>, LoadError> {
-        let process = self.resolver.process(std::process::id()).map_err(step("find ourselves"))?;
-        let whole = Survival { operations: u32::MAX, reserved: 0 };
-        // To be used, not to be changed: whoever writes to the dynamic loader is not what survival is for.
-        let used = Operations::READ | Operations::EXEC | Operations::MAP_EXEC;
-        let use_only = Survival { operations: used.bits(), reserved: 0 };
-        let ourselves = ObjectKey { ino: process.start_time, dev: process.pid, inode_generation: 0 };
-        let mut list = vec![(SurvivalKey { object: ourselves, kind: SURVIVAL_PROCESS, reserved: 0 }, whole)];
-        let executables = ["/proc/1/exe", "/proc/self/exe"];
-        for path in executables.iter().chain(&DYNAMIC_LOADERS).map(Path::new).filter(|path| path.exists()) {
-            let object = resolve::key_of(&self.resolver, path)?;
-            list.push((SurvivalKey { object, kind: SURVIVAL_OBJECT, reserved: 0 }, use_only));
-        }
-        for cgroup in cgroups {
-            let ino = resolve::cgroup_id_of(cgroup).map_err(|why| LoadError::Unresolved(vec![why]))?;
-            let object = ObjectKey { ino, ..ObjectKey::default() };
-            list.push((SurvivalKey { object, kind: SURVIVAL_CGROUP, reserved: 0 }, whole));
-        }
-        Ok(list)
     }
 
     /// The newest signed policy that the kernel remembers.

@@ -12,6 +12,7 @@ mod fallback;
 mod fuzz;
 mod lint;
 mod metrics;
+mod network;
 mod nothing_armed;
 mod peer;
 mod pinned;
@@ -19,6 +20,7 @@ mod pipes;
 mod place;
 mod refused;
 mod reload;
+mod survival;
 mod transcripts;
 mod usage;
 mod verbs;
@@ -34,8 +36,10 @@ fn main() {
         refused::trials(),
         fallback::trials(),
         metrics::trials(),
+        network::trials(),
         reload::trials(),
         pinned::trials(),
+        survival::trials(),
         control::trials(),
         fuzz::trials(),
         transcripts::trials(),

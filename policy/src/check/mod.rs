@@ -20,7 +20,8 @@ mod tenant;
 mod what;
 mod words;
 
-pub(crate) use addresses::NetEntry;
+pub use addresses::NetKind;
+pub(crate) use addresses::{NetEntry, net_entry};
 pub(crate) use file::{TOP, serial_of};
 pub(crate) use format1::{device, is_meant as is_format_1};
 
