@@ -10,6 +10,7 @@ mod config;
 mod control;
 mod fallback;
 mod fuzz;
+mod keys;
 mod lint;
 mod metrics;
 mod nothing_armed;
@@ -38,6 +39,7 @@ fn main() {
         pinned::trials(),
         control::trials(),
         fuzz::trials(),
+        keys::trials(),
         transcripts::trials(),
         pipes::trials(),
     ];
