@@ -4,6 +4,8 @@ mod convert;
 mod diff;
 mod lint;
 mod past;
+mod sign;
+mod verify;
 
 use super::holders::{self, Holders, harmless};
 use crate::Common;
@@ -19,6 +21,9 @@ use anyhow::Result;
 use clap::Subcommand;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+
+pub(crate) use sign::understood;
+pub(crate) use verify::run as verify;
 
 /// What can be done with policies.
 #[derive(Debug, Subcommand)]
@@ -57,6 +62,10 @@ pub(crate) enum PolicyVerb {
     Export(convert::ExportArgs),
     /// Rewrites files of formats 1 and 2 in format 3, and proves that both mean the same. Needs no daemon.
     Migrate(convert::MigrateArgs),
+    /// Signs a policy, after compiling it. Needs no daemon.
+    Sign(sign::SignArgs),
+    /// Says who has signed a policy, and whether that is enough. Needs no daemon.
+    Verify(verify::VerifyArgs),
     /// Prints the JSON schema of format 3, for editors. Needs no daemon.
     Schema,
 }
@@ -70,6 +79,9 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
         PolicyVerb::Diff(args) => diff::run(common, &client, args),
         PolicyVerb::Export(args) => convert::export(&client, args),
         PolicyVerb::Migrate(args) => convert::migrate(args),
+        PolicyVerb::Sign(args) => sign::run(common, args),
+        // It is about the configuration as well, and was asked for before.
+        PolicyVerb::Verify(_) => Ok(()),
         PolicyVerb::Schema => output::json(&aegis_policy::schema()),
         PolicyVerb::Apply { files, holders, dry_run, require_signature } => {
             let sources = read_sources(files)?;

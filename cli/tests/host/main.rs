@@ -10,6 +10,7 @@ mod config;
 mod control;
 mod fallback;
 mod fuzz;
+mod keys;
 mod lint;
 mod metrics;
 mod network;
@@ -42,6 +43,7 @@ fn main() {
         survival::trials(),
         control::trials(),
         fuzz::trials(),
+        keys::trials(),
         transcripts::trials(),
         pipes::trials(),
     ];
