@@ -2,19 +2,21 @@
 
 mod convert;
 mod diff;
+mod import;
 mod lint;
 
 use super::holders::{self, Holders, harmless};
-use crate::Common;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
+use crate::{Common, CommonArgs};
+use aegis_config::Settings;
 use aegis_control_api::{ApplyReply, ApplyRequest, PendingRule, PolicyReply, PolicySource, paths};
 use aegis_policy::{Compiled, Report, Source};
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What can be done with policies.
 #[derive(Debug, Subcommand)]
@@ -43,6 +45,9 @@ pub(crate) enum PolicyVerb {
     Export(convert::ExportArgs),
     /// Rewrites files of formats 1 and 2 in format 3, and proves that both mean the same. Needs no daemon.
     Migrate(convert::MigrateArgs),
+    /// Shows what the C++ AegisBPF has left on a host, its policy and keys, and writes what these become here. Needs no
+    /// daemon, and puts nothing in force.
+    Import(import::ImportArgs),
     /// Prints the JSON schema of format 3, for editors. Needs no daemon.
     Schema,
 }
@@ -56,6 +61,7 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
         PolicyVerb::Diff(args) => diff::run(common, &client, args),
         PolicyVerb::Export(args) => convert::export(&client, args),
         PolicyVerb::Migrate(args) => convert::migrate(args),
+        PolicyVerb::Import(args) => import::run(common, args),
         PolicyVerb::Schema => output::json(&aegis_policy::schema()),
         PolicyVerb::Apply { files, holders } => {
             let sources = read_sources(files)?;
@@ -69,6 +75,13 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
         }
         PolicyVerb::Show => show(common, &client),
     }
+}
+
+/// The policy of the C++ AegisBPF on this host, if none of ours is configured: it would be in force no more, and nothing
+/// would say so.
+pub(crate) fn not_imported(args: &CommonArgs, settings: &Settings) -> Option<PathBuf> {
+    let root = args.config_root.as_deref().unwrap_or(Path::new("/"));
+    if settings.policy.files.is_empty() { import::left_behind(root) } else { None }
 }
 
 /// Reads policy files. A name of `-` is standard input.

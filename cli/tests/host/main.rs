@@ -10,6 +10,7 @@ mod config;
 mod control;
 mod fallback;
 mod fuzz;
+mod import;
 mod lint;
 mod metrics;
 mod network;
@@ -31,6 +32,7 @@ fn main() {
     let trials = [
         usage::trials(),
         lint::trials(),
+        import::trials(),
         config::trials(),
         nothing_armed::trials(),
         refused::trials(),
