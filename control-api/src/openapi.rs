@@ -2,8 +2,8 @@
 
 use crate::{
     AccountsReply, ApplyReply, ApplyRequest, ChangeReply, DetachReply, DetachRequest, EntriesReply,
-    EntriesRequest, PolicyReply, PolicyTextReply, ROOT_HEADER, Record, Refusal, ReloadReply, Status,
-    SurvivalReply, TreeReply, paths,
+    EntriesRequest, HistoryReply, PolicyReply, PolicyTextReply, ROOT_HEADER, Record, Refusal, ReloadReply,
+    RollbackRequest, Status, SurvivalReply, TreeReply, paths,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
@@ -106,6 +106,14 @@ pub const ROUTES: &[Route] = &[
         subschema::<ApplyReply>,
     ),
     post(paths::RESET, "reset", "Puts the empty policy in force", None, subschema::<ApplyReply>),
+    post(
+        paths::ROLLBACK,
+        "rollback",
+        "Puts an earlier policy in force again",
+        Some(subschema::<RollbackRequest>),
+        subschema::<ApplyReply>,
+    ),
+    get(paths::HISTORY, "history", "What was put in force, and what was tried", subschema::<HistoryReply>),
     post(
         paths::DETACH,
         "detach",

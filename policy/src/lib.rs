@@ -59,6 +59,19 @@ pub fn is_old_format(text: &str) -> bool {
     check::is_format_1(text)
 }
 
+/// A moment, in seconds since 1970, as policies write moments.
+#[must_use]
+pub fn moment(seconds: u64) -> String {
+    plan::Moment(seconds).to_string()
+}
+
+/// The serial that one of the files of a policy gives by itself; none if it gives none, or cannot be read. What a whole policy
+/// has is [`Plan::serial`].
+#[must_use]
+pub fn serial_of(text: &str) -> Option<u64> {
+    if is_old_format(text) { None } else { check::serial_of(text) }
+}
+
 /// Compiles the files of one policy. Their order and the order inside them mean nothing.
 ///
 /// A file is TOML, of format 3; its keys are those of [`schema`], and any other key is an error. When there are several

@@ -6,6 +6,7 @@
 //! checks. This crate knows tables, not policies, and has no threads and no runtime of its own. It is the only
 //! one that calls bpf(2).
 
+mod accepted;
 mod accounts;
 pub mod bench;
 mod error;

@@ -7,6 +7,7 @@ mod actor;
 mod holders;
 mod look;
 mod pins;
+mod read;
 mod resolve;
 mod run;
 mod state;
@@ -21,6 +22,7 @@ pub use state::{counts, link_status};
 pub use survival::survival_from_pins;
 
 pub(crate) use state::hex;
+pub use stopwatch::Witness;
 pub(crate) use stopwatch::{Stopwatch, log};
 
 use aegis_probes::Error as ProbeError;

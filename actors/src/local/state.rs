@@ -76,7 +76,7 @@ pub(crate) fn entries(local: Option<&PolicySource>) -> Result<Entries, PolicyErr
 
 /// The local policy with these entries. None without any: then it is as if there were no file.
 pub(crate) fn local(name: &str, entries: &Entries) -> Option<PolicySource> {
-    (!entries.is_empty()).then(|| PolicySource { name: name.to_owned(), text: entries.to_text() })
+    (!entries.is_empty()).then(|| PolicySource::unsigned(name, entries.to_text()))
 }
 
 /// What is on a list.
@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn named(name: &str, text: &str) -> PolicySource {
-        PolicySource { name: name.to_owned(), text: text.to_owned() }
+        PolicySource::unsigned(name, text)
     }
 
     /// What a row expects: what changed and what is there then, or a part of the error.

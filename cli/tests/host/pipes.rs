@@ -44,6 +44,8 @@ const ALONE: &[Row] = &[
     (&["policy", "schema"], 0),
     (&["policy", "export"], 4),
     (&["policy", "apply", "good.toml"], 4),
+    (&["policy", "rollback"], 4),
+    (&["policy", "history"], 4),
     (&["events"], 4),
     (&["metrics"], 4),
     (&["status"], 1),
@@ -93,6 +95,8 @@ const ARMED: &[Row] = &[
     (&["metrics"], 0),
     (&["config", "reload"], 0),
     (&["policy", "reset"], 0),
+    (&["policy", "rollback"], 0),
+    (&["policy", "history"], 0),
     (&["demo"], 7),
     (&["detach", "--reason", "test"], 0),
     // Nothing is armed now.
