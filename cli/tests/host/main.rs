@@ -11,6 +11,7 @@ mod control;
 mod fallback;
 mod fuzz;
 mod import;
+mod kept;
 mod keys;
 mod lint;
 mod metrics;
@@ -24,6 +25,7 @@ mod refused;
 mod reload;
 mod survival;
 mod transcripts;
+mod trusted;
 mod usage;
 mod verbs;
 
@@ -46,7 +48,9 @@ fn main() {
         control::trials(),
         fuzz::trials(),
         keys::trials(),
+        kept::trials(),
         transcripts::trials(),
+        trusted::trials(),
         pipes::trials(),
     ];
     let trials: Vec<Trial> = trials.into_iter().flatten().collect();
