@@ -14,7 +14,8 @@ use output::Format;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use verbs::{
-    allow, block, config, demo, detach, doctor, events, health, keys, metrics, policy, run, stats, status,
+    allow, block, config, demo, detach, doctor, events, health, keys, metrics, network, policy, run, stats,
+    status, survival,
 };
 
 /// Stops programs on Linux hosts from touching what a policy forbids.
@@ -91,6 +92,12 @@ enum Verb {
     /// Edits which cgroups are exempt on this host beside those of the policy.
     #[command(subcommand)]
     Allow(allow::AllowVerb),
+    /// Edits which addresses and ports are denied on this host beside the policy.
+    #[command(subcommand)]
+    Network(network::NetworkVerb),
+    /// Shows who and what is never denied, and whether all are there that should be.
+    #[command(subcommand)]
+    Survival(survival::SurvivalVerb),
     /// Prints the records that the daemon has, one JSON object per line.
     Events(events::EventsArgs),
     /// Prints counts since arming and sizes of the tables.
@@ -149,6 +156,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Verb::Policy(verb) => policy::run(&common, &verb),
         Verb::Block(verb) => block::run(&common, &verb),
         Verb::Allow(verb) => allow::run(&common, &verb),
+        Verb::Network(verb) => network::run(&common, &verb),
+        Verb::Survival(verb) => survival::run(&args, &common, &verb),
         Verb::Stats(args) => stats::run(&common, &args),
         Verb::Metrics(args) => metrics::run(&common, &args),
         Verb::Events(args) => events::run(&common, &args),

@@ -3,7 +3,7 @@
 use crate::hold::{compiled, must, reported, written};
 use crate::slots::{self, SLOTS, Slot};
 use crate::{Finding, Target, seeds, signatures};
-use aegis_policy::{AllowEntry, DenyEntry, Entries, Report, Source, migrate};
+use aegis_policy::{AllowEntry, DenyEntry, Entries, NetEntry, Report, Source, migrate};
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 
@@ -78,6 +78,7 @@ fn values(input: &[u8]) -> Result<(), Finding> {
         Slot::Line { section, .. } => lines(&format!("version=2\n[{section}]\n{value}\n")),
         Slot::Deny => word(value, DenyEntry::parse, |entry, all| all.deny.extend([entry])),
         Slot::Allow => word(value, AllowEntry::parse, |entry, all| all.allow.extend([entry])),
+        Slot::Net => word(value, |text| NetEntry::parse(None, text), |entry, all| all.net.extend([entry])),
     }
 }
 

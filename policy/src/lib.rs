@@ -21,6 +21,7 @@ mod plan;
 mod schema;
 mod syntax;
 
+pub use check::NetKind;
 pub use diagnostic::{Code, Diagnostic, Level, Located, Place, Point, Related, RelatedPlace, Report};
 pub use entries::{AllowEntry, DenyEntry, Entries, NetEntry};
 pub use migrate::{Migrated, migrate};
@@ -53,6 +54,19 @@ pub struct Compiled {
 #[must_use]
 pub fn is_old_format(text: &str) -> bool {
     check::is_format_1(text)
+}
+
+/// A moment, in seconds since 1970, as policies write moments.
+#[must_use]
+pub fn moment(seconds: u64) -> String {
+    plan::Moment(seconds).to_string()
+}
+
+/// The serial that one of the files of a policy gives by itself; none if it gives none, or cannot be read. What a whole policy
+/// has is [`Plan::serial`].
+#[must_use]
+pub fn serial_of(text: &str) -> Option<u64> {
+    if is_old_format(text) { None } else { check::serial_of(text) }
 }
 
 /// Compiles the files of one policy. Their order and the order inside them mean nothing.

@@ -6,6 +6,7 @@
 //! checks. This crate knows tables, not policies, and has no threads and no runtime of its own. It is the only
 //! one that calls bpf(2).
 
+mod accepted;
 mod accounts;
 pub mod bench;
 mod error;
@@ -44,7 +45,7 @@ pub use notices::NoticeRing;
 pub use object::{fallback_object, holders_object, lsm_object, object_digest, resolve_object};
 pub use pinned::{Pinned, examine};
 pub use pins::{Lock, PinDir, file_system_magic};
-pub use probes::{Arrival, Probes, Settings, TestSettings};
+pub use probes::{Arrival, Probes, Settings, TestSettings, survivors};
 pub use resolve::Resolver;
 pub use self_check::{HELPER_ARGUMENT, Helper, RAN_ARGUMENT, helper_main};
 pub use tables::{Anchor, Builder, Header, Say, Tables, unpadded};

@@ -20,6 +20,7 @@ mod no_window;
 mod policies;
 mod reload;
 mod signals;
+mod survival;
 mod systemd;
 mod verbs;
 
@@ -65,6 +66,7 @@ fn main() {
         moves::trials(),
         reload::trials(),
         signals::trials(),
+        survival::trials(),
         verbs::trials(),
     ]
     .into_iter()

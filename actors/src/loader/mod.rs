@@ -7,18 +7,22 @@ mod actor;
 mod holders;
 mod look;
 mod pins;
+mod read;
 mod resolve;
 mod run;
 mod state;
 mod stopwatch;
+mod survival;
 mod walk;
 
 pub(crate) use actor::{LoaderChild, LoaderRef};
 pub use pins::{accounts_from_pins, detach_pins, examine_pins, policy_from_pins, status_from_pins};
 pub use run::{Loader, LoaderSettings, RuleNames};
 pub use state::{counts, link_status};
+pub use survival::survival_from_pins;
 
 pub(crate) use state::hex;
+pub use stopwatch::Witness;
 pub(crate) use stopwatch::{Stopwatch, log};
 
 use aegis_probes::Error as ProbeError;

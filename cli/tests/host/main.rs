@@ -13,6 +13,7 @@ mod fuzz;
 mod keys;
 mod lint;
 mod metrics;
+mod network;
 mod nothing_armed;
 mod peer;
 mod pinned;
@@ -20,6 +21,7 @@ mod pipes;
 mod place;
 mod refused;
 mod reload;
+mod survival;
 mod transcripts;
 mod usage;
 mod verbs;
@@ -35,8 +37,10 @@ fn main() {
         refused::trials(),
         fallback::trials(),
         metrics::trials(),
+        network::trials(),
         reload::trials(),
         pinned::trials(),
+        survival::trials(),
         control::trials(),
         fuzz::trials(),
         keys::trials(),

@@ -87,11 +87,13 @@ fn as_another(name: &str, group: u32) {
 }
 
 /// What nobody but root may change.
-fn in_force(armed: &Armed) -> [String; 4] {
+fn in_force(armed: &Armed) -> [String; 5] {
     let show = ["policy", "show"].as_slice();
     let tells = |words: &[&str]| armed.run(words).stdout;
     let links = armed.status()["links"].to_string();
-    [tells(show), tells(&["block", "list"]), tells(&["allow", "list"]), links]
+    let lists = [&["block", "list"][..], &["allow", "list"], &["network", "deny", "list", "-o", "json"]];
+    let [block, allow, network] = lists.map(tells);
+    [tells(show), block, allow, network, links]
 }
 
 fn play(name: &str, place: &Place, wrapper: &[String], binary: &Path, options: &str) {
@@ -167,7 +169,15 @@ const KINDS: &[Kind] = &[
     Kind {
         files: &["success-alone", "success"],
         ends: &[0],
-        elsewhere: &["allow add", "allow del", "demo", "doctor", "health"],
+        elsewhere: &[
+            "allow add",
+            "allow del",
+            "demo",
+            "doctor",
+            "health",
+            "network deny add",
+            "network deny del",
+        ],
     },
     Kind { files: &["usage"], ends: &[2], elsewhere: &[] },
     // Those that need none say what they always say.
