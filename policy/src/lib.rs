@@ -8,13 +8,15 @@
 //! 3. `plan`: the result, the same on every machine: paths are not resolved, cgroups not looked up.
 //! 4. `diagnostic`: what was wrong. All of it is told at once, each with place, cause and remedy.
 //!
-//! [`Entries`] edits formats 1 and 2, [`migrate`] rewrites them. This crate opens no file, asks no clock, and knows nothing
+//! [`Entries`] edits formats 1 and 2, [`migrate`] rewrites them, [`import`] takes them out of signed bundles. This crate opens no file, asks no clock, and knows nothing
 //! of the host a plan will be used on: whether a path exists is found out by whoever resolves the plan.
 #![forbid(unsafe_code)]
 
 mod check;
+mod content;
 mod diagnostic;
 mod entries;
+pub mod import;
 mod migrate;
 mod moment;
 mod plan;
@@ -22,6 +24,7 @@ mod schema;
 mod syntax;
 
 pub use check::NetKind;
+pub use content::{ContentDigest, NoDigest};
 pub use diagnostic::{Code, Diagnostic, Level, Located, Place, Point, Related, RelatedPlace, Report};
 pub use entries::{AllowEntry, DenyEntry, Entries, NetEntry};
 pub use migrate::{Migrated, migrate};

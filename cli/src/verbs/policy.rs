@@ -2,17 +2,19 @@
 
 mod convert;
 mod diff;
+mod import;
 mod lint;
 mod past;
 mod sign;
 mod verify;
 
 use super::holders::{self, Holders, harmless};
-use crate::Common;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
+use crate::{Common, CommonArgs};
 use aegis_actors::trust::signatures_beside;
+use aegis_config::Settings;
 use aegis_control_api::{
     ApplyReply, ApplyRequest, GenerationStatus, PendingRule, PolicySource, SignatureSource, paths,
 };
@@ -20,7 +22,7 @@ use aegis_policy::{Compiled, Report, Source};
 use anyhow::Result;
 use clap::Subcommand;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use sign::understood;
 pub(crate) use verify::run as verify;
@@ -66,6 +68,9 @@ pub(crate) enum PolicyVerb {
     Sign(sign::SignArgs),
     /// Says who has signed a policy, and whether that is enough. Needs no daemon.
     Verify(verify::VerifyArgs),
+    /// Shows what the C++ AegisBPF has left on a host, its policy and keys, and writes what these become here. Needs no
+    /// daemon, and puts nothing in force.
+    Import(import::ImportArgs),
     /// Prints the JSON schema of format 3, for editors. Needs no daemon.
     Schema,
 }
@@ -82,6 +87,7 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
         PolicyVerb::Sign(args) => sign::run(common, args),
         // It is about the configuration as well, and was asked for before.
         PolicyVerb::Verify(_) => Ok(()),
+        PolicyVerb::Import(args) => import::run(common, args),
         PolicyVerb::Schema => output::json(&aegis_policy::schema()),
         PolicyVerb::Apply { files, holders, dry_run, require_signature } => {
             let sources = read_sources(files)?;
@@ -99,6 +105,13 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
         PolicyVerb::Show => past::show(common, &client),
         PolicyVerb::History(args) => past::history(common, &client, args),
     }
+}
+
+/// The policy of the C++ AegisBPF on this host, if none of ours is configured: it would be in force no more, and nothing
+/// would say so.
+pub(crate) fn not_imported(args: &CommonArgs, settings: &Settings) -> Option<PathBuf> {
+    let root = args.config_root.as_deref().unwrap_or(Path::new("/"));
+    if settings.policy.files.is_empty() { import::left_behind(root) } else { None }
 }
 
 /// Reads policy files, and the signatures beside them. A name of `-` is standard input.

@@ -2,7 +2,7 @@
 
 use super::holders::Holders;
 use super::manner::MannerArgs;
-use super::policy::{compile, read_sources};
+use super::policy::{compile, not_imported, read_sources};
 use super::reread::{Log, Reread};
 use super::sinks::SinkArgs;
 use crate::CommonArgs;
@@ -100,6 +100,12 @@ pub(crate) fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
     let settings = loaded.settings.clone();
     let log = log_as(&settings.daemon.log);
     args.manner.warn();
+    if let Some(policy) = not_imported(common, &settings) {
+        tracing::warn!(
+            "no policy is configured, and the C++ AegisBPF has left one, {}: `aegisbpf policy import` shows what it becomes",
+            policy.display()
+        );
+    }
     // What is given here, somebody waits for; what the configuration names must not keep a host open.
     let first = if matches!(loaded.origins.of("policy.files"), Origin::Flag(_)) {
         ordered(&settings)?

@@ -10,6 +10,7 @@ mod config;
 mod control;
 mod fallback;
 mod fuzz;
+mod import;
 mod keys;
 mod lint;
 mod metrics;
@@ -32,6 +33,7 @@ fn main() {
     let trials = [
         usage::trials(),
         lint::trials(),
+        import::trials(),
         config::trials(),
         nothing_armed::trials(),
         refused::trials(),
