@@ -2,7 +2,7 @@
 
 use crate::hold::{compiled, must, reported, written};
 use crate::slots::{self, SLOTS, Slot};
-use crate::{Finding, Target, seeds};
+use crate::{Finding, Target, seeds, signatures};
 use aegis_policy::{AllowEntry, DenyEntry, Entries, NetEntry, Report, Source, migrate};
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
@@ -16,8 +16,12 @@ pub const VALUES: Target = Target { name: "values", check: values, seeds: seeds:
 /// Several files, with a NUL between them.
 pub const MERGED: Target = Target { name: "merged", check: merged, seeds: seeds::merged };
 
+/// A key, a signature and what it is to be of, with a NUL between them.
+pub const SIGNATURES: Target =
+    Target { name: "signatures", check: signatures::check, seeds: signatures::seeds };
+
 /// All of them.
-pub const TARGETS: [&Target; 4] = [&FORMAT3, &FORMAT1, &VALUES, &MERGED];
+pub const TARGETS: [&Target; 5] = [&FORMAT3, &FORMAT1, &VALUES, &MERGED, &SIGNATURES];
 
 /// More files of one policy are not tried.
 const MOST_FILES: usize = 4;

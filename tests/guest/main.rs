@@ -20,6 +20,7 @@ mod no_window;
 mod policies;
 mod reload;
 mod signals;
+mod steps;
 mod survival;
 mod systemd;
 mod verbs;
@@ -59,6 +60,7 @@ fn main() {
         names::trials(),
         forced::trials(),
         no_window::trials(),
+        steps::trials(),
         large::trials(),
         policies::trials(),
         health::trials(),

@@ -6,8 +6,8 @@ mod common;
 
 use aegis_trust::{Flaw, Given, Key, Signature, Trust, verify};
 use common::{
-    ALL, LEGACY, MINISIGN, MINISIGN_TWO, OTHER_NAMESPACE, POLICY, RSA, SHA256, SSH, SSH_TWO, Vector, counts,
-    keys, signed, trust,
+    ALL, LEGACY, MINISIGN, MINISIGN_TWO, OTHER_NAMESPACE, OURS, POLICY, RSA, SHA256, SSH, SSH_TWO, Vector,
+    counts, keys, signed, trust,
 };
 use std::num::NonZeroU8;
 
@@ -27,6 +27,7 @@ fn each_signature_is_by_its_key_alone() {
             );
         }
     }
+    assert!(counts(OURS.key, MESSAGE, OURS.signature), "what `aegisbpf policy sign` makes");
     assert!(counts(SSH.key, MESSAGE, SHA256), "either digest of OpenSSH");
 }
 

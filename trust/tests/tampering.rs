@@ -140,6 +140,39 @@ fn lines_of_minisign_cannot_be_moved() {
     assert!(!counts(MINISIGN.key, MESSAGE, &moved));
 }
 
+/// The number in the second half of a signature of Ed25519 could be larger by the order of the curve, and fit the same. It
+/// would be a signature that nobody made.
+#[test]
+fn a_signature_has_one_number() {
+    let lines: Vec<&str> = MINISIGN.signature.lines().collect();
+    let mut first = decoded(lines[1]);
+    add_order(&mut first[42..74]);
+    assert!(!counts(MINISIGN.key, MESSAGE, &[lines[0], &encoded(&first), lines[2], lines[3]].join("\n")));
+    let mut global = decoded(lines[3]);
+    add_order(&mut global[32..64]);
+    assert!(!counts(MINISIGN.key, MESSAGE, &[lines[0], lines[1], lines[2], &encoded(&global)].join("\n")));
+
+    let body: String = SSH.signature.lines().filter(|line| !line.starts_with('-')).collect();
+    let bytes = decoded(&body);
+    let mut fields = fields(&bytes[10..]);
+    let last = fields.last_mut().unwrap();
+    let from = last.len() - 32;
+    add_order(&mut last[from..]);
+    assert!(!counts(SSH.key, MESSAGE, &block(&bytes[..10], &fields)));
+}
+
+fn add_order(number: &mut [u8]) {
+    const ORDER: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+    let mut carry = 0;
+    for (byte, add) in number.iter_mut().zip(ORDER) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        (*byte, carry) = (u8::try_from(sum & 0xff).unwrap(), sum >> 8);
+    }
+}
+
 /// The fields of OpenSSH say how long they are: no byte goes from one into the next.
 #[test]
 fn bytes_of_openssh_cannot_be_moved() {

@@ -5,6 +5,8 @@ mod diff;
 mod import;
 mod lint;
 mod past;
+mod sign;
+mod verify;
 
 use super::digest::DigestArgs;
 use super::holders::{self, Holders, harmless};
@@ -23,6 +25,9 @@ use clap::Subcommand;
 use clap::error::ErrorKind;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+
+pub(crate) use sign::understood;
+pub(crate) use verify::run as verify;
 
 /// What can be done with policies.
 #[derive(Debug, Subcommand)]
@@ -63,6 +68,10 @@ pub(crate) enum PolicyVerb {
     Export(convert::ExportArgs),
     /// Rewrites files of formats 1 and 2 in format 3, and proves that both mean the same. Needs no daemon.
     Migrate(convert::MigrateArgs),
+    /// Signs a policy, after compiling it. Needs no daemon.
+    Sign(sign::SignArgs),
+    /// Says who has signed a policy, and whether that is enough. Needs no daemon.
+    Verify(verify::VerifyArgs),
     /// Shows what the C++ AegisBPF has left on a host, its policy and keys, and writes what these become here. Needs no
     /// daemon, and puts nothing in force.
     Import(import::ImportArgs),
@@ -79,6 +88,9 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
         PolicyVerb::Diff(args) => diff::run(common, &client, args),
         PolicyVerb::Export(args) => convert::export(&client, args),
         PolicyVerb::Migrate(args) => convert::migrate(args),
+        PolicyVerb::Sign(args) => sign::run(common, args),
+        // It is about the configuration as well, and was asked for before.
+        PolicyVerb::Verify(_) => Ok(()),
         PolicyVerb::Import(args) => import::run(common, args),
         PolicyVerb::Schema => output::json(&aegis_policy::schema()),
         PolicyVerb::Apply { files, holders, dry_run, require_signature, digest } => {

@@ -12,6 +12,7 @@ mod digest;
 mod fallback;
 mod fuzz;
 mod import;
+mod keys;
 mod lint;
 mod metrics;
 mod network;
@@ -46,6 +47,7 @@ fn main() {
         survival::trials(),
         control::trials(),
         fuzz::trials(),
+        keys::trials(),
         transcripts::trials(),
         pipes::trials(),
     ];

@@ -42,6 +42,13 @@ const ALONE: &[Row] = &[
     (&["policy", "import", "--policy", "lines.conf", "-o", "json"], 0),
     (&["policy", "import", "--policy", "bad.toml"], 6),
     (&["policy", "schema"], 0),
+    (&["keys", "list"], 0),
+    (&["keys", "list", "-o", "json"], 0),
+    (&["keys", "generate", "--help"], 0),
+    (&["keys", "add", "alice.pub"], 0),
+    (&["keys", "remove", "alice.pub"], 6),
+    (&["policy", "sign", "good.toml", "--key", "alice.key"], 0),
+    (&["policy", "verify", "good.toml", "--key", "alice.pub"], 0),
     (&["policy", "export"], 4),
     (&["policy", "apply", "good.toml"], 4),
     (&["policy", "rollback"], 4),
@@ -112,11 +119,17 @@ fn every_verb_is_tried() {
 
 fn alone() {
     let place = Place::make();
+    crate::transcripts::keys(&place);
+    let command = |words: &[&str]| {
+        let mut command = place.command(&[], words, "pins");
+        command.env("AEGISBPF__TRUST__DIRECTORY", place.path("keys"));
+        command
+    };
     let iterators = Health::ask().ok("BPF iterators");
     for (words, status) in ALONE {
         // Paths are resolved by iterators, which are loaded before anything else.
         if iterators || words != &["run", "--observe"] {
-            check(|| place.command(&[], words, "pins"), words, status_here(*status));
+            check(|| command(words), words, status_here(*status));
         }
     }
 }

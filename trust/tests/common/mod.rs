@@ -50,6 +50,12 @@ pub(crate) const SSH_TWO: Vector = Vector {
     id: "SHA256:bUdLEDRiFb9lrW7NOR6AhM5HnULQyd7VuDr3SVx/clA",
     signature: vector!("ssh-two.sig"),
 };
+pub(crate) const OURS: Vector = Vector {
+    name: "ours",
+    key: vector!("ours.pub"),
+    id: "1F1CB90B7DE26689",
+    signature: vector!("ours.minisig"),
+};
 pub(crate) const ALL: [&Vector; 4] = [&MINISIGN, &MINISIGN_TWO, &SSH, &SSH_TWO];
 
 pub(crate) fn keys(vectors: &[&Vector]) -> Vec<Key> {
