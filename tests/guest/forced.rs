@@ -74,7 +74,7 @@ impl Armed {
             test: TestSettings { force, pause: 0 },
         };
         let mut armed = Self(Loader::open(settings).expect("armed probes"));
-        armed.0.apply(&plan(mode)).expect("a policy in force");
+        armed.0.apply(plan(mode)).expect("a policy in force");
         armed
     }
 

@@ -5,9 +5,8 @@ use super::state::{
     Host, Manner, Pending, Proven, Resolution, class_status, classes, counts, generation_status, keep,
     link_status, notice, pending, pending_rules, tables, unseen,
 };
-use super::{LoadError, Stopwatch, accounts, log, resolve, step};
+use super::{LoadError, RuleNames, Stopwatch, accounts, log, resolve, step};
 use crate::clock::unix_ns;
-use crate::lock::locked;
 use aegis_control_api::{
     API_VERSION, AccountsReply, ApplyReply, ClassStatus, Counts, GenerationStatus, HolderReport, LinkStatus,
     PendingRule, PolicyReply, Step, UnseenRule,
@@ -23,7 +22,7 @@ use aegis_probes::{
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What the command line chooses for the loader.
@@ -43,28 +42,6 @@ pub struct LoaderSettings {
     pub survival_cgroups: Option<Vec<String>>,
     /// What tests do to the probes; the default for everybody else.
     pub test: TestSettings,
-}
-
-/// Ids of rules by generation, for whoever writes records. The newest few generations stay known.
-#[derive(Debug, Clone, Default)]
-pub struct RuleNames(Arc<Mutex<HashMap<u32, Arc<Vec<String>>>>>);
-
-/// Generations whose rule ids are remembered: events of older ones have long left the ring.
-const REMEMBERED: u32 = 16;
-
-impl RuleNames {
-    /// The id of a rule.
-    #[must_use]
-    pub fn get(&self, generation: u32, rule: u32) -> Option<String> {
-        let names = locked(&self.0);
-        names.get(&generation)?.get(usize::try_from(rule).ok()?).cloned()
-    }
-
-    fn put(&self, generation: u32, ids: Vec<String>) {
-        let mut names = locked(&self.0);
-        names.insert(generation, Arc::new(ids));
-        names.retain(|known, _| known.saturating_add(REMEMBERED) > generation);
-    }
 }
 
 /// The loader.
@@ -155,7 +132,7 @@ impl Loader {
         let active = self.active_generation();
         for generation in [active.saturating_sub(1), active].into_iter().filter(|number| *number > 0) {
             let ids = self.probes.generations().rule_ids(generation).map_err(step("read rules"))?;
-            self.names.put(generation, ids);
+            self.names.put(generation, ids.iter().map(String::as_str));
         }
         if active > 0 {
             self.prove_active();
@@ -209,14 +186,14 @@ impl Loader {
     ///
     /// # Errors
     /// Names the step that failed. The generation in force is untouched then.
-    pub fn apply(&mut self, plan: &Plan) -> Result<ApplyReply, LoadError> {
+    pub fn apply(&mut self, plan: Plan) -> Result<ApplyReply, LoadError> {
         // No rule is left out in silence, and none is in force in part.
         let undecided = plan.undecided();
         if !undecided.is_empty() {
             return Err(LoadError::Unresolved(undecided));
         }
         let mut watch = Stopwatch::start(Instant::now());
-        let host = resolve::host(plan, &self.resolver, self.probes.name_key(), None)?;
+        let host = resolve::host(&plan, &self.resolver, self.probes.name_key(), None)?;
         watch.ended("resolve", Instant::now());
         if self.is_strict && !host.stuck.is_empty() {
             return Err(LoadError::Unresolved(host.stuck));
@@ -224,7 +201,7 @@ impl Loader {
         host.stuck
             .iter()
             .for_each(|why| tracing::error!("pending, and without effect there until it is mended: {why}"));
-        self.put_in_force(Arc::new(plan.clone()), host, false, watch)
+        self.put_in_force(Arc::new(plan), host, false, watch)
     }
 
     /// From now on, a path that leads nowhere is an error of whoever applies the policy. Before, while the daemon starts,
@@ -284,7 +261,7 @@ impl Loader {
     ) -> Result<ApplyReply, LoadError> {
         let pending = pending(&plan, &host);
         let manner = Manner { mode: self.settings.mode, signal: self.settings.signal };
-        let tables = tables(&plan, manner, &host, unix_ns()).map_err(step("build tables"))?;
+        let tables = tables(&plan, manner, &host, &pending, unix_ns()).map_err(step("build tables"))?;
         watch.ended("build", Instant::now());
         let wanted = *tables.info();
         // Also if nothing else is to be done: a link that somebody took away is put back.
@@ -321,7 +298,7 @@ impl Loader {
         let generation = staged.info().generation;
         let proven = self.prove(generation)?;
         watch.ended("prove", Instant::now());
-        self.names.put(generation, plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect());
+        self.names.put(generation, plan.rules().iter().map(|rule| rule.id().as_str()));
         generations.flip(&staged);
         watch.ended("flip", Instant::now());
         // It is in force whatever this says; only decisions that are being made may still be of the one before.

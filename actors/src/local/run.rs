@@ -124,7 +124,7 @@ impl Policies {
     /// # Errors
     /// Nothing has changed then.
     pub(crate) fn reset(&mut self, loader: &mut Loader) -> Result<ApplyReply, PolicyError> {
-        let mut reply = loader.apply(&Plan::empty())?;
+        let mut reply = loader.apply(Plan::empty())?;
         let file = self.directory.local();
         let file = file.display();
         // What cannot be read is kept as well; a file without entries would only take the place of one that has.
@@ -220,7 +220,7 @@ impl Policies {
         source: std::io::Error,
     ) -> PolicyError {
         let back = join(self.sources.as_deref().unwrap_or_default(), before)
-            .and_then(|joined| Ok(loader.apply(&joined.plan)?));
+            .and_then(|joined| Ok(loader.apply(joined.plan)?));
         let consequence = match back {
             Ok(_) => "; the policy in force and the file are as they were".to_owned(),
             Err(error) => format!(
@@ -269,7 +269,7 @@ fn timed_join(
 
 /// Puts what was joined in force. Its steps come before those of the loader.
 fn put(loader: &mut Loader, joined: Joined, mut steps: Vec<Step>) -> Result<ApplyReply, PolicyError> {
-    let reply = loader.apply(&joined.plan)?;
+    let reply = loader.apply(joined.plan)?;
     steps.extend(reply.steps);
     Ok(ApplyReply { warnings: joined.warnings, steps, ..reply })
 }
