@@ -4,6 +4,7 @@
 //! compared, frozen, and only then placed in the bank that is not in force. A bank that was in force is not used
 //! again before every decision that might still read it has ended: updating a map of maps waits for that.
 
+use crate::beside;
 use crate::error::{Error, call};
 use crate::fill::{Fill, Table};
 use crate::guarded::Guarded;
@@ -17,7 +18,6 @@ use aegis_kernel_abi::{
     SlotKey,
 };
 use aya_obj::generated::bpf_map_info;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -74,24 +74,15 @@ pub struct Generations {
 }
 
 /// Places inner maps side by side: each waits for all programs that run, some ten milliseconds, and together they wait
-/// once. The threads end before this does. Where the host gives no more threads, this one places the map itself.
+/// once.
 fn place_all(bank: u32, inner: &[(&Banked, OwnedFd)]) -> Result<(), Error> {
     let place = |(outer, inner): &(&Banked, OwnedFd)| outer.place(bank, inner.as_fd());
+    let works: Vec<_> = inner.iter().map(|one| (one.0.name, move || place(one))).collect();
     std::thread::scope(|scope| {
-        let start = |one| (one, std::thread::Builder::new().spawn_scoped(scope, move || place(one)));
-        let started: Vec<_> = inner.iter().map(start).collect();
+        let started: Vec<_> = works.iter().map(|(name, work)| beside::start(scope, name, work)).collect();
         // All are waited for, whatever became of one.
-        let placed = started.into_iter().map(|(one, thread)| match thread {
-            Ok(thread) => thread.join().unwrap_or_else(|_| Err(call("place", one.0.name)(panicked()))),
-            Err(_) => place(one),
-        });
-        placed.collect::<Vec<Result<(), Error>>>().into_iter().collect()
+        started.into_iter().map(|wait| wait()).collect::<Vec<Result<(), Error>>>().into_iter().collect()
     })
-}
-
-/// Nothing is known of a map then.
-fn panicked() -> io::Error {
-    io::Error::other("the thread that placed it panicked")
 }
 
 /// A generation that stands in the spare bank and decides nothing yet.
@@ -167,29 +158,46 @@ impl Generations {
         Ok(Staged { info: tables.info, load_time, read_back_time })
     }
 
-    /// Fills the bank of these tables.
+    /// Fills the bank of these tables. They are made side by side, and while the kernel waits for decisions: nobody can reach
+    /// them before they are placed.
     fn load(&self, tables: &Tables) -> Result<(), Error> {
         let bank = tables.info.generation % BANKS;
+        let objects = || pairs(hash::<InodeNumber, Entry>("objects"), &tables.objects);
+        let slots = || pairs(hash::<SlotKey, Entry>("slots"), &tables.slots);
+        let rows = || list(array::<Row>("rows"), &tables.rows);
+        let rules = || list(array::<RuleInfo>("rules"), &tables.rules);
+        let inner = std::thread::scope(|scope| {
+            let objects = beside::start(scope, "objects", &objects);
+            let slots = beside::start(scope, "slots", &slots);
+            let rows = beside::start(scope, "rows", &rows);
+            let rules = beside::start(scope, "rules", &rules);
+            self.clear(bank)?;
+            Ok([
+                (&self.objects, objects()?),
+                (&self.slots, slots()?),
+                (&self.rows, rows()?),
+                (&self.rules, rules()?),
+                (&self.exempt, pairs(hash::<u64, Exempt>("exempt"), &tables.exempt)?),
+                (&self.hits, no_hits(tables.info.rules)?),
+            ])
+        })?;
+        place_all(bank, &inner)?;
+        self.describe(bank, tables.info)
+    }
+
+    /// Nothing uses a bank, or tells of what is in it, after this.
+    fn clear(&self, bank: u32) -> Result<(), Error> {
         // Decisions that began before the last flip may still read this bank, unless they were waited for.
         if self.settled.load(Ordering::Relaxed) != self.active().generation {
             self.wait(bank)?;
         }
         // Killed in the middle of this, nothing tells of what was there in the words of what comes.
-        let nothing = GenerationInfo::new_zeroed();
-        let info = MapShape { flags: 0, ..array::<GenerationInfo>("generations") };
-        self.infos.place(bank, filled(info, &[(0_u32, nothing)])?.as_fd())?;
-        // Not frozen: the probes count in it, from 0.
-        let hits = MapShape { max_entries: tables.info.rules.max(1), ..array::<u64>("hits") };
-        let inner = [
-            (&self.objects, filled(hash::<InodeNumber, Entry>("objects"), &tables.objects)?),
-            (&self.slots, filled(hash::<SlotKey, Entry>("slots"), &tables.slots)?),
-            (&self.rows, filled(array::<Row>("rows"), &numbered(&tables.rows))?),
-            (&self.rules, filled(array::<RuleInfo>("rules"), &numbered(&tables.rules))?),
-            (&self.exempt, filled(hash::<u64, Exempt>("exempt"), &tables.exempt)?),
-            (&self.hits, sys::map_create(&hits).map_err(call("create", "hits"))?),
-        ];
-        place_all(bank, &inner)?;
-        self.infos.place(bank, filled(info, &[(0_u32, tables.info)])?.as_fd())
+        self.describe(bank, GenerationInfo::new_zeroed())
+    }
+
+    fn describe(&self, bank: u32, info: GenerationInfo) -> Result<(), Error> {
+        let shape = MapShape { flags: 0, ..array::<GenerationInfo>("generations") };
+        self.infos.place(bank, list(shape, &[info])?.as_fd())
     }
 
     /// Puts a staged generation in force: one store, and every decision is made under the old or the new.
@@ -320,10 +328,7 @@ impl Generations {
 
     fn rules(&self, generation: u32) -> Result<Vec<RuleInfo>, Error> {
         let Some(info) = self.info(generation)? else { return Ok(Vec::new()) };
-        let mut rules = all::<u32, RuleInfo>(&self.rules, generation % BANKS)?;
-        rules.sort_by_key(|(number, _)| *number);
-        rules.truncate(info.rules as usize);
-        Ok(rules.into_iter().map(|(_, rule)| rule).collect())
+        listed::<RuleInfo>(&self.rules, generation % BANKS, info.rules)
     }
 
     /// What the rules of a generation say of objects, as the kernel holds it.
@@ -348,20 +353,18 @@ impl Generations {
         let bank = generation % BANKS;
         let info = self.info(generation)?;
         let info = info.ok_or(Error::ReadBack { table: "generations", what: "it is missing".to_owned() })?;
-        let rows = listed::<Row>(&self.rows, bank, info.rows)?;
-        let rules = listed::<RuleInfo>(&self.rules, bank, info.rules)?;
-        let mut tables = Tables {
-            objects: all(&self.objects, bank)?,
-            slots: all(&self.slots, bank)?,
-            rows,
-            rules,
-            exempt: all(&self.exempt, bank)?,
-            info,
-        };
-        tables.objects.sort_unstable_by_key(|(key, _)| *key);
-        tables.slots.sort_unstable_by_key(|(key, _)| *key);
-        tables.exempt.sort_unstable_by_key(|(key, _)| *key);
-        Ok(tables)
+        let objects = || sorted::<InodeNumber, Entry>(&self.objects, bank);
+        let slots = || sorted::<SlotKey, Entry>(&self.slots, bank);
+        let rows = || listed::<Row>(&self.rows, bank, info.rows);
+        let rules = || listed::<RuleInfo>(&self.rules, bank, info.rules);
+        std::thread::scope(|scope| {
+            let objects = beside::start(scope, "objects", &objects);
+            let slots = beside::start(scope, "slots", &slots);
+            let rows = beside::start(scope, "rows", &rows);
+            let rules = beside::start(scope, "rules", &rules);
+            let exempt = sorted(&self.exempt, bank)?;
+            Ok(Tables { objects: objects()?, slots: slots()?, rows: rows()?, rules: rules()?, exempt, info })
+        })
     }
 }
 
@@ -398,27 +401,44 @@ fn array<V>(name: &'static str) -> MapShape {
     MapShape { name, map_type: ARRAY, key_size: 4, value_size: size::<V>(), max_entries: 1, flags: INNER }
 }
 
-fn numbered<V: Clone>(values: &[V]) -> Vec<(u32, V)> {
-    (0..).zip(values.iter().cloned()).collect()
+/// Not frozen: the probes count in it, from 0.
+fn no_hits(rules: u32) -> Result<OwnedFd, Error> {
+    let shape = MapShape { max_entries: rules.max(1), ..array::<u64>("hits") };
+    sys::map_create(&shape).map_err(call("create", "hits"))
 }
 
-/// Makes a map with just these entries, and freezes it.
-fn filled<K, V>(shape: MapShape, entries: &[(K, V)]) -> Result<OwnedFd, Error>
+/// Makes a map of keys and values.
+fn pairs<K, V>(shape: MapShape, entries: &[(K, V)]) -> Result<OwnedFd, Error>
 where
     K: IntoBytes + Immutable + Copy,
     V: IntoBytes + Immutable + Copy,
 {
-    let max_entries = u32::try_from(entries.len().max(1)).map_err(|_| {
-        Error::Unloadable(format!("{} entries are too many for {}", entries.len(), shape.name))
-    })?;
-    let map = sys::map_create(&MapShape { max_entries, ..shape }).map_err(call("create", shape.name))?;
     let (keys, values): (Vec<K>, Vec<V>) = entries.iter().copied().unzip();
-    sys::map_update_batch(map.as_fd(), &keys, &values).map_err(call("fill", shape.name))?;
+    filled(shape, &keys, &values)
+}
+
+/// Makes an array.
+fn list<V: IntoBytes + Immutable>(shape: MapShape, values: &[V]) -> Result<OwnedFd, Error> {
+    let keys: Vec<u32> = (0..).take(values.len()).collect();
+    filled(shape, &keys, values)
+}
+
+/// Makes a map with just these entries, and freezes it.
+fn filled<K, V>(shape: MapShape, keys: &[K], values: &[V]) -> Result<OwnedFd, Error>
+where
+    K: IntoBytes + Immutable,
+    V: IntoBytes + Immutable,
+{
+    let max_entries = u32::try_from(keys.len().max(1))
+        .map_err(|_| Error::Unloadable(format!("{} entries are too many for {}", keys.len(), shape.name)))?;
+    let map = sys::map_create(&MapShape { max_entries, ..shape }).map_err(call("create", shape.name))?;
+    sys::map_update_batch(map.as_fd(), keys, values).map_err(call("fill", shape.name))?;
     sys::map_freeze(map.as_fd()).map_err(call("freeze", shape.name))?;
     Ok(map)
 }
 
-fn all<K, V>(banked: &Banked, bank: u32) -> Result<Vec<(K, V)>, Error>
+/// All keys and values of a table.
+fn all<K, V>(banked: &Banked, bank: u32) -> Result<(Vec<K>, Vec<V>), Error>
 where
     K: FromBytes + IntoBytes + Immutable + Clone,
     V: FromBytes + IntoBytes + Immutable + Clone,
@@ -429,9 +449,19 @@ where
     if info.key_size != size::<K>() || info.value_size != size::<V>() {
         return Err(Error::ReadBack { table: banked.name, what: "its entries have another size".to_owned() });
     }
-    let (keys, values) =
-        sys::map_read_all::<K, V>(inner.as_fd(), info.max_entries).map_err(call("read back", banked.name))?;
-    Ok(keys.into_iter().zip(values).collect())
+    sys::map_read_all::<K, V>(inner.as_fd(), info.max_entries).map_err(call("read back", banked.name))
+}
+
+/// The entries of a table in the order of their keys.
+fn sorted<K, V>(banked: &Banked, bank: u32) -> Result<Vec<(K, V)>, Error>
+where
+    K: FromBytes + IntoBytes + Immutable + Copy + Ord,
+    V: FromBytes + IntoBytes + Immutable + Clone,
+{
+    let (keys, values) = all::<K, V>(banked, bank)?;
+    let mut entries: Vec<(K, V)> = keys.into_iter().zip(values).collect();
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    Ok(entries)
 }
 
 /// The elements of an array. An empty one has one element all the same.
@@ -439,14 +469,15 @@ fn listed<V>(banked: &Banked, bank: u32, count: u32) -> Result<Vec<V>, Error>
 where
     V: FromBytes + IntoBytes + Immutable + Clone,
 {
-    let mut elements = all::<u32, V>(banked, bank)?;
-    elements.sort_unstable_by_key(|(number, _)| *number);
+    let (numbers, mut elements) = all::<u32, V>(banked, bank)?;
+    let differs = |what| Err(Error::ReadBack { table: banked.name, what });
     if elements.len() != count.max(1) as usize {
-        return Err(Error::ReadBack {
-            table: banked.name,
-            what: format!("it has {} elements", elements.len()),
-        });
+        return differs(format!("it has {} elements", elements.len()));
+    }
+    // The kernel gives those of an array in their order.
+    if !numbers.into_iter().eq(0..count.max(1)) {
+        return differs("its elements are not in order".to_owned());
     }
     elements.truncate(count as usize);
-    Ok(elements.into_iter().map(|(_, element)| element).collect())
+    Ok(elements)
 }

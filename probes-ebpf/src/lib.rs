@@ -3,12 +3,14 @@
 //! The compiled BPF objects are part of this library. [`Probes`] arms or adopts them below a pin directory,
 //! stages and flips generations, proves them and gives access to events and counters; [`inspect`] reads the same
 //! from the pins without a daemon; [`take_down`] is the only way down. Bytes from the kernel are decoded with
-//! checks. This crate knows tables, not policies, and has no threads and no runtime of its own. It is the only
+//! checks. This crate knows tables, not policies, and has no runtime of its own, and no threads but those that work on
+//! the tables of one generation and end before it is there. It is the only
 //! one that calls bpf(2).
 
 mod accepted;
 mod accounts;
 pub mod bench;
+mod beside;
 mod error;
 mod events;
 mod fallback;

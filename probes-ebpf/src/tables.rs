@@ -11,8 +11,10 @@ use aegis_kernel_abi::{
     ROW_SELF_CHECK, RULE_ID_BYTES, RULE_PENDING, RULE_SELF_CHECK, Row, RuleInfo, SELF_CHECK_DEV,
     SELF_CHECK_INO, SlotKey,
 };
+use foldhash::fast::RandomState;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 /// What one rule says of something.
@@ -74,11 +76,15 @@ pub struct Header {
     pub built_at_ns: u64,
 }
 
+/// Looking things up in it is most of what building costs. Nothing depends on its order; it is another one each time, so
+/// that nobody can choose numbers that collide.
+type HashMap<K, V> = std::collections::HashMap<K, V, RandomState>;
+
 /// Collects what rules say.
 #[derive(Debug, Default)]
 pub struct Builder {
     objects: HashMap<InodeNumber, Object>,
-    slots: HashMap<SlotKey, Vec<Row>>,
+    slots: HashMap<SlotKey, Rows>,
     exempt: BTreeSet<u64>,
 }
 
@@ -86,7 +92,59 @@ pub struct Builder {
 struct Object {
     inode_generation: Option<u32>,
     has_slots: bool,
-    rows: Vec<Row>,
+    rows: Rows,
+}
+
+/// Rows of something, in the order of a list of them. Most things have one, which needs no memory of its own.
+#[derive(Debug, Default)]
+enum Rows {
+    #[default]
+    None,
+    One(Row),
+    Several(Vec<Row>),
+}
+
+impl Rows {
+    fn push(&mut self, row: Row) {
+        *self = match std::mem::take(self) {
+            Self::None => Self::One(row),
+            Self::One(first) => Self::Several(vec![first, row]),
+            Self::Several(mut rows) => {
+                rows.push(row);
+                Self::Several(rows)
+            }
+        };
+    }
+
+    fn as_slice(&self) -> &[Row] {
+        match self {
+            Self::None => &[],
+            Self::One(row) => std::slice::from_ref(row),
+            Self::Several(rows) => rows,
+        }
+    }
+}
+
+impl FromIterator<Row> for Rows {
+    fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Self {
+        let mut all = Self::None;
+        rows.into_iter().for_each(|row| all.push(row));
+        all
+    }
+}
+
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Rows {}
+
+impl Hash for Rows {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.as_slice().as_bytes());
+    }
 }
 
 impl Builder {
@@ -123,7 +181,7 @@ impl Builder {
         let row = row(say, anchor.flags());
         let rows = &mut self.at(key)?.rows;
         // A directory stands on the way of as many paths as there are below it, and their rules mostly say the same.
-        if !rows.iter().take(LOOKED_AT).any(|known| outdoes(known, &row)) {
+        if !rows.as_slice().iter().take(LOOKED_AT).any(|known| outdoes(known, &row)) {
             rows.push(row);
         }
         Ok(())
@@ -219,10 +277,10 @@ fn row(say: Say, flags: u16) -> Row {
 }
 
 /// For each kind of row and each operation the strongest rule stays: enforce over observe, then the lower number.
-fn join(rows: &[Row]) -> Vec<Row> {
+fn join(rows: &[Row]) -> Rows {
     // Most objects and slots have one rule: nothing is to be joined.
     if let [row] = rows {
-        return if row.operations == 0 { Vec::new() } else { vec![*row] };
+        return if row.operations == 0 { Rows::None } else { Rows::One(*row) };
     }
     let mut strongest: BTreeMap<(u16, u32), (std::cmp::Reverse<u8>, u32, u8)> = BTreeMap::new();
     for row in rows {
@@ -252,7 +310,7 @@ fn join(rows: &[Row]) -> Vec<Row> {
 /// Rulesets, each stored once, by the order in which they came.
 #[derive(Default)]
 struct Rulesets {
-    numbers: HashMap<Vec<Row>, usize>,
+    numbers: HashMap<Rows, usize>,
 }
 
 /// An object whose ruleset is known but has no place yet.
@@ -269,7 +327,7 @@ type RowRange = (u32, usize);
 impl Rulesets {
     fn take(&mut self, object: &Object) -> Placed {
         let next = self.numbers.len();
-        let ruleset = *self.numbers.entry(join(&object.rows)).or_insert(next);
+        let ruleset = *self.numbers.entry(join(object.rows.as_slice())).or_insert(next);
         let flags = if object.has_slots { ENTRY_HAS_SLOTS } else { 0 };
         Placed { inode_generation: object.inode_generation.unwrap_or(0), flags, ruleset }
     }
@@ -279,12 +337,12 @@ impl Rulesets {
         let mut places = vec![(u32::MAX, 0); self.numbers.len()];
         let mut rows: Vec<Row> = Vec::new();
         let mut rulesets: Vec<_> = self.numbers.into_iter().collect();
-        rulesets.sort_unstable();
+        rulesets.sort_unstable_by(|(one, _), (other, _)| one.as_slice().cmp(other.as_slice()));
         for (ruleset, number) in rulesets {
             if let Some(place) = places.get_mut(number) {
-                *place = (u32::try_from(rows.len()).unwrap_or(u32::MAX), ruleset.len());
+                *place = (u32::try_from(rows.len()).unwrap_or(u32::MAX), ruleset.as_slice().len());
             }
-            rows.extend(ruleset);
+            rows.extend_from_slice(ruleset.as_slice());
         }
         (rows, places)
     }
@@ -399,9 +457,15 @@ fn hash_pairs<K: IntoBytes + Immutable, V: IntoBytes + Immutable>(
 ) {
     hash.update(name.as_bytes());
     hash.update((pairs.len() as u64).to_le_bytes());
-    for (key, value) in pairs {
-        hash.update(key.as_bytes());
-        hash.update(value.as_bytes());
+    // Some together: hashing each by itself takes as long again.
+    let mut bytes = Vec::new();
+    for some in pairs.chunks(1024) {
+        bytes.clear();
+        for (key, value) in some {
+            bytes.extend_from_slice(key.as_bytes());
+            bytes.extend_from_slice(value.as_bytes());
+        }
+        hash.update(&bytes);
     }
 }
 

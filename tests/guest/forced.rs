@@ -75,7 +75,7 @@ impl Armed {
             witness: Witness::default(),
         };
         let mut armed = Self(Loader::open(settings).expect("armed probes"));
-        armed.0.apply(&plan(mode)).expect("a policy in force");
+        armed.0.apply(plan(mode)).expect("a policy in force");
         armed
     }
 

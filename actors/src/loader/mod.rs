@@ -6,6 +6,7 @@ mod accounts;
 mod actor;
 mod holders;
 mod look;
+mod names;
 mod pins;
 mod read;
 mod resolve;
@@ -16,8 +17,9 @@ mod survival;
 mod walk;
 
 pub(crate) use actor::{LoaderChild, LoaderRef};
+pub use names::RuleNames;
 pub use pins::{accounts_from_pins, detach_pins, examine_pins, policy_from_pins, status_from_pins};
-pub use run::{Loader, LoaderSettings, RuleNames};
+pub use run::{Loader, LoaderSettings};
 pub use state::{counts, link_status};
 pub use survival::survival_from_pins;
 

@@ -5,9 +5,8 @@ use super::state::{
     Host, Manner, Pending, Proven, Resolution, classes, generation_status, keep, link_status, pending,
     pending_rules, tables, unseen,
 };
-use super::{LoadError, Stopwatch, Witness, log, resolve, step, survival};
+use super::{LoadError, RuleNames, Stopwatch, Witness, log, resolve, step, survival};
 use crate::clock::unix_ns;
-use crate::lock::locked;
 use aegis_control_api::{
     API_VERSION, ApplyReply, GenerationStatus, HolderReport, LinkStatus, PendingRule, Step, UnseenRule,
 };
@@ -19,7 +18,7 @@ use aegis_probes::{
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What the command line chooses for the loader.
@@ -41,28 +40,6 @@ pub struct LoaderSettings {
     pub test: TestSettings,
     /// Who sees the steps of putting a policy in force; the default is nobody.
     pub witness: Witness,
-}
-
-/// Ids of rules by generation, for whoever writes records. The newest few generations stay known.
-#[derive(Debug, Clone, Default)]
-pub struct RuleNames(Arc<Mutex<HashMap<u32, Arc<Vec<String>>>>>);
-
-/// Generations whose rule ids are remembered: events of older ones have long left the ring.
-const REMEMBERED: u32 = 16;
-
-impl RuleNames {
-    /// The id of a rule.
-    #[must_use]
-    pub fn get(&self, generation: u32, rule: u32) -> Option<String> {
-        let names = locked(&self.0);
-        names.get(&generation)?.get(usize::try_from(rule).ok()?).cloned()
-    }
-
-    fn put(&self, generation: u32, ids: Vec<String>) {
-        let mut names = locked(&self.0);
-        names.insert(generation, Arc::new(ids));
-        names.retain(|known, _| known.saturating_add(REMEMBERED) > generation);
-    }
 }
 
 /// The loader.
@@ -143,7 +120,7 @@ impl Loader {
         let active = self.active_generation();
         for generation in [active.saturating_sub(1), active].into_iter().filter(|number| *number > 0) {
             let ids = self.probes.generations().rule_ids(generation).map_err(step("read rules"))?;
-            self.names.put(generation, ids);
+            self.names.put(generation, ids.iter().map(String::as_str));
         }
         if active > 0 {
             self.prove_active();
@@ -218,7 +195,7 @@ impl Loader {
         let host = self.resolved(plan)?;
         watch.ended("resolve", Instant::now());
         let pending = pending(plan, &host);
-        let tables = self.tables(plan, &host)?;
+        let tables = self.tables(plan, &host, &pending)?;
         watch.ended("build", Instant::now());
         let changed = self.already_in_force(tables.info())?.is_none();
         let reply = self.reply(generation_status(tables.info()), changed, watch.into_steps())?;
@@ -234,9 +211,9 @@ impl Loader {
         })
     }
 
-    fn tables(&self, plan: &Plan, host: &Host) -> Result<Tables, LoadError> {
+    fn tables(&self, plan: &Plan, host: &Host, pending: &Pending) -> Result<Tables, LoadError> {
         let manner = Manner { mode: self.settings.mode, signal: self.settings.signal };
-        tables(plan, manner, host, unix_ns()).map_err(step("build tables"))
+        tables(plan, manner, host, pending, unix_ns()).map_err(step("build tables"))
     }
 
     /// What a plan is on this host.
@@ -257,14 +234,14 @@ impl Loader {
     ///
     /// # Errors
     /// Names the step that failed. The generation in force is untouched then.
-    pub fn apply(&mut self, plan: &Plan) -> Result<ApplyReply, LoadError> {
+    pub fn apply(&mut self, plan: Plan) -> Result<ApplyReply, LoadError> {
         let mut watch = Stopwatch::start(Instant::now(), self.witness());
-        let host = self.resolved(plan)?;
+        let host = self.resolved(&plan)?;
         watch.ended("resolve", Instant::now());
         host.stuck
             .iter()
             .for_each(|why| tracing::error!("pending, and without effect there until it is mended: {why}"));
-        self.put_in_force(Arc::new(plan.clone()), host, false, watch)
+        self.put_in_force(Arc::new(plan), host, false, watch)
     }
 
     /// From now on, a path that leads nowhere is an error of whoever applies the policy. Before, while the daemon starts,
@@ -324,7 +301,7 @@ impl Loader {
         mut watch: Stopwatch,
     ) -> Result<ApplyReply, LoadError> {
         let pending = pending(&plan, &host);
-        let tables = self.tables(&plan, &host)?;
+        let tables = self.tables(&plan, &host, &pending)?;
         watch.ended("build", Instant::now());
         let wanted = *tables.info();
         // Also if nothing else is to be done: a link that somebody took away is put back.
@@ -361,7 +338,7 @@ impl Loader {
         let generation = staged.info().generation;
         let proven = self.prove(generation)?;
         watch.ended("prove", Instant::now());
-        self.names.put(generation, plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect());
+        self.names.put(generation, plan.rules().iter().map(|rule| rule.id().as_str()));
         generations.flip(&staged);
         watch.ended("flip", Instant::now());
         // It is in force whatever this says; only decisions that are being made may still be of the one before.

@@ -113,7 +113,10 @@ fn keep_objects(
 /// The rules of a plan that are pending on this host.
 pub(crate) fn pending(plan: &Plan, host: &Host) -> Pending {
     let mut pending = Pending { exempt: host.pending_exempt.clone(), ..Pending::default() };
-    for (number, rule) in (0_u32..).zip(plan.rules()) {
+    // Mostly nothing is, and looking each path up would cost more than all that this finds.
+    let is_stuck = host.paths.values().any(|found| found.stuck.is_some());
+    let may_be = |(_, rule): &(u32, &Rule)| is_stuck || anchor(rule) == Anchor::Follow;
+    for (number, rule) in (0_u32..).zip(plan.rules()).filter(may_be) {
         let paths = rule.objects().iter().filter_map(|object| match object {
             Object::Path(path) => Some(path),
             _ => None,
@@ -159,8 +162,14 @@ pub(crate) struct Manner {
     pub(crate) signal: u8,
 }
 
-/// Builds the tables.
-pub(crate) fn tables(plan: &Plan, manner: Manner, host: &Host, built_at_ns: u64) -> Result<Tables, Error> {
+/// Builds the tables. What is pending on this host is known.
+pub(crate) fn tables(
+    plan: &Plan,
+    manner: Manner,
+    host: &Host,
+    pending: &Pending,
+    built_at_ns: u64,
+) -> Result<Tables, Error> {
     let Manner { mode, signal } = manner;
     let mut builder = Builder::default();
     for (number, rule) in (0_u32..).zip(plan.rules()) {
@@ -195,7 +204,7 @@ pub(crate) fn tables(plan: &Plan, manner: Manner, host: &Host, built_at_ns: u64)
         mode: plan.mode().and(mode),
         plan_digest: plan.digest(),
         rules: plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect(),
-        pending: pending(plan, host).rules.into_keys().collect(),
+        pending: pending.rules.keys().copied().collect(),
         asked: plan.rules().iter().map(|rule| rule.operations().decided()).collect(),
         built_at_ns,
     })

@@ -1,6 +1,6 @@
 //! One file: its head, its rules, its exemptions.
 
-use super::{cgroup, rule, subject, tenant, words};
+use super::{cgroup, parts, rule, subject, tenant, words};
 use crate::diagnostic::{Code, Fault, Place, Sink, quote};
 use crate::plan::{CgroupRef, Name, Tenant};
 use crate::syntax::{self, Fields, Placed, Section, Takes, key};
@@ -61,6 +61,22 @@ pub(super) struct Contents {
     pub(super) tenants: Vec<(Placed<Name>, Tenant)>,
 }
 
+impl Contents {
+    /// Adds what a part behind this one says, which has no head.
+    pub(super) fn append(&mut self, part: Self) {
+        self.rules.extend(part.rules);
+        self.exempt.extend(part.exempt);
+        self.tenants.extend(part.tenants);
+    }
+
+    /// All places of what stands below headers.
+    pub(super) fn places(&mut self) -> impl Iterator<Item = &mut Place> {
+        let exempt = self.exempt.iter_mut().map(|cgroup| &mut cgroup.place);
+        let tenants = self.tenants.iter_mut().map(|(name, _)| &mut name.place);
+        self.rules.iter_mut().flat_map(rule::Draft::places).chain(exempt).chain(tenants)
+    }
+}
+
 /// A file.
 pub(super) struct File {
     /// Where the file begins.
@@ -72,9 +88,14 @@ pub(super) struct File {
     pub(super) contents: Contents,
 }
 
-/// Reads a file. Nothing, if its text is not TOML or it is of another version: then nothing else that could be
-/// said about it would be of use.
+/// Reads a file; a long one in parts, if they say the same.
 pub(super) fn read(source: usize, text: &str, sink: &mut Sink) -> Option<File> {
+    parts::read(source, text, parts::PART, sink).or_else(|| whole(source, text, sink))
+}
+
+/// Reads a file as a whole. Nothing, if its text is not TOML or it is of another version: then nothing else that could be
+/// said about it would be of use.
+pub(super) fn whole(source: usize, text: &str, sink: &mut Sink) -> Option<File> {
     let mut errors = Sink::new();
     let table = syntax::parse(source, text, &mut errors);
     // Asked before the errors of syntax: a text of another format is not wrong TOML, it is another format.
@@ -87,10 +108,11 @@ pub(super) fn read(source: usize, text: &str, sink: &mut Sink) -> Option<File> {
         return None;
     }
     let fields = Fields::open(&TOP, SECTIONS, &table, Place::new(source, 0..0), sink);
-    Some(contents(&fields, sink))
+    Some(file(&fields, sink))
 }
 
-fn contents(fields: &Fields<'_>, sink: &mut Sink) -> File {
+/// What the fields of its top say.
+pub(super) fn file(fields: &Fields<'_>, sink: &mut Sink) -> File {
     fields.require("version", "version = 3", sink);
     // Other numbers do not come here; this finds values that are no integers.
     fields.integer("version", sink);
@@ -99,6 +121,14 @@ fn contents(fields: &Fields<'_>, sink: &mut Sink) -> File {
         serial: fields.integer("serial", sink).and_then(|number| number.parsed(serial, sink)),
         expires: moment(fields, sink),
         mode: fields.parsed("mode", words::mode, sink),
+        ..below(fields, sink)
+    };
+    File { place: fields.place, can_have_name: true, has_name: fields.has("name"), contents }
+}
+
+/// What stands below headers.
+pub(super) fn below(fields: &Fields<'_>, sink: &mut Sink) -> Contents {
+    Contents {
         rules: fields.tables("rule", sink).into_iter().filter_map(|table| rule::read(table, sink)).collect(),
         exempt: fields.table("exempt", sink).map(|table| cgroup::read(table, sink)).unwrap_or_default(),
         tenants: fields
@@ -106,8 +136,8 @@ fn contents(fields: &Fields<'_>, sink: &mut Sink) -> File {
             .into_iter()
             .filter_map(|(name, table)| tenant::read(name, table, sink))
             .collect(),
-    };
-    File { place: fields.place, can_have_name: true, has_name: fields.has("name"), contents }
+        ..Contents::default()
+    }
 }
 
 fn moment(fields: &Fields<'_>, sink: &mut Sink) -> Option<Placed<u64>> {
@@ -122,7 +152,7 @@ pub(crate) fn serial_of(text: &str) -> Option<u64> {
 }
 
 /// The version of the file if it is an integer, but not ours.
-fn other_version<'a>(source: usize, table: &'a DeTable<'_>) -> Option<Placed<&'a DeInteger<'a>>> {
+pub(super) fn other_version<'a>(source: usize, table: &'a DeTable<'_>) -> Option<Placed<&'a DeInteger<'a>>> {
     let value = table.get("version")?;
     let integer = value.get_ref().as_integer()?;
     let ours = to_u64(integer) == Some(VERSION);

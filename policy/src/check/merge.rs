@@ -19,7 +19,7 @@ pub(super) fn merge(files: Vec<File>, complete: bool, sink: &mut Sink) -> Option
     let (mut rules, mut exempt, mut tenants) = (Vec::new(), Vec::new(), Vec::new());
     let (mut names, mut serials, mut moments, mut modes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for contents in files.into_iter().map(|file| file.contents) {
-        rules.extend(contents.rules);
+        append(&mut rules, contents.rules);
         exempt.extend(contents.exempt);
         tenants.extend(contents.tenants);
         names.extend(contents.name);
@@ -49,6 +49,15 @@ pub(super) fn merge(files: Vec<File>, complete: bool, sink: &mut Sink) -> Option
         }
         .normal(),
     )
+}
+
+/// Puts one list behind another. Most policies have one file, whose rules stay where they are.
+fn append(all: &mut Vec<Draft>, rules: Vec<Draft>) {
+    if all.is_empty() {
+        *all = rules;
+    } else {
+        all.extend(rules);
+    }
 }
 
 /// Each tenant once; rules are those of tenants that there are, and no more than these may have. A tenant that is described
@@ -139,19 +148,18 @@ fn settle<T: PartialEq + Clone>(
 }
 
 /// Takes equal entries of format 1 once, whichever files they are in.
-fn without_repeated(rules: Vec<Draft>, sink: &mut Sink) -> Vec<Draft> {
+fn without_repeated(mut rules: Vec<Draft>, sink: &mut Sink) -> Vec<Draft> {
     let mut seen: HashSet<(Operations, Vec<Object>)> = HashSet::new();
-    let mut kept = Vec::new();
-    for rule in rules {
+    rules.retain(|rule| {
         let named = || (rule.declared(), rule.objects.iter().map(|object| object.value.clone()).collect());
         if rule.is_entry && !seen.insert(named()) {
             let entry = rule.objects.first().map(|object| format1::shown(&object.value, rule.declared()));
             sink.push(words::repeated(&entry.unwrap_or_default()).at(rule.place));
-        } else {
-            kept.push(rule);
+            return false;
         }
-    }
-    kept
+        true
+    });
+    rules
 }
 
 fn find_duplicates(rules: &[Draft], sink: &mut Sink) {

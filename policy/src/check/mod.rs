@@ -13,6 +13,7 @@ mod inode;
 mod lint;
 mod merge;
 mod net;
+mod parts;
 mod path;
 mod rule;
 mod subject;

@@ -27,7 +27,7 @@ pub(super) fn normal(text: &str) -> Result<(), Fault> {
     if text.len() > LONGEST_PATH {
         return Err(too_long("path", text.len(), LONGEST_PATH));
     }
-    match relative.split('/').map(str::len).find(|length| *length > LONGEST_COMPONENT) {
+    match components(relative).map(<[u8]>::len).find(|length| *length > LONGEST_COMPONENT) {
         Some(length) => Err(too_long("component", length, LONGEST_COMPONENT)),
         None => Ok(()),
     }
@@ -70,7 +70,7 @@ pub(super) fn socket(text: &str) -> Result<Object, Fault> {
 
 /// A warning for those who expect patterns.
 pub(super) fn wildcard(text: &str) -> Option<Fault> {
-    let character = text.chars().find(|character| "*?".contains(*character))?;
+    let character = text.bytes().find(|byte| b"*?".contains(byte)).map(char::from)?;
     Some(
         Fault::new(Code::Wildcard, format!("{} is taken literally", quote(text)))
             .label(format!("there are no patterns: `{character}` is part of the name"))
@@ -82,12 +82,17 @@ fn unnormal(relative: &str) -> Option<&'static str> {
     if relative.ends_with('/') {
         return Some("it ends with a slash");
     }
-    relative.split('/').find_map(|component| match component {
-        "" => Some("two slashes follow each other"),
-        "." => Some("`.` is not the name of a file"),
-        ".." => Some("`..` is not the name of a file"),
+    components(relative).find_map(|component| match component {
+        b"" => Some("two slashes follow each other"),
+        b"." => Some("`.` is not the name of a file"),
+        b".." => Some("`..` is not the name of a file"),
         _ => None,
     })
+}
+
+/// As bytes: a search for characters would be most of what a path costs.
+fn components(relative: &str) -> impl Iterator<Item = &[u8]> {
+    relative.as_bytes().split(|byte| *byte == b'/')
 }
 
 fn not_absolute(text: &str) -> Fault {

@@ -109,6 +109,14 @@ impl Draft {
         }
     }
 
+    /// All places that it knows.
+    pub(super) fn places(&mut self) -> impl Iterator<Item = &mut Place> {
+        let tenant = self.tenant.iter_mut().map(|tenant| &mut tenant.place);
+        let objects = self.objects.iter_mut().map(|object| &mut object.place);
+        let subjects = self.when.iter_mut().chain(&mut self.unless).map(|subject| &mut subject.place);
+        std::iter::once(&mut self.place).chain(tenant).chain(objects).chain(subjects)
+    }
+
     pub(super) fn id(&self) -> &Name {
         &self.rule.id
     }

@@ -31,6 +31,12 @@ impl Place {
         Self { source, start: span.start, end: span.end }
     }
 
+    /// Moves it so many bytes towards the end.
+    pub(crate) fn shift(&mut self, bytes: usize) {
+        self.start += bytes;
+        self.end += bytes;
+    }
+
     /// Its range of bytes.
     #[must_use]
     pub fn span(self) -> Range<usize> {
@@ -69,6 +75,11 @@ impl Diagnostic {
     #[must_use]
     pub fn level(&self) -> Level {
         self.code.level()
+    }
+
+    /// All places that it tells of.
+    pub(crate) fn places(&mut self) -> impl Iterator<Item = &mut Place> {
+        std::iter::once(&mut self.place).chain(self.related.iter_mut().map(|related| &mut related.place))
     }
 
     pub(crate) fn see(mut self, place: Place, label: impl Into<String>) -> Self {

@@ -2,6 +2,7 @@
 
 use super::{Code, Diagnostic, Fault, Level, Place};
 use crate::Source;
+use std::sync::OnceLock;
 
 /// The diagnostics of one compilation, in the order of files and lines.
 ///
@@ -12,12 +13,14 @@ pub struct Report {
     diagnostics: Vec<Diagnostic>,
 }
 
-/// A source and where its lines begin, so that looking up a position does not read the text again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A source.
+#[derive(Debug, Clone)]
 pub(super) struct File {
     pub(super) name: String,
     pub(super) text: String,
-    line_starts: Vec<usize>,
+    /// Where its lines begin, so that looking up a position does not read the text again. Not before it is asked for: of a
+    /// policy that is put in force, notes are left out.
+    line_starts: OnceLock<Vec<usize>>,
 }
 
 /// A line of a file.
@@ -92,16 +95,30 @@ impl Report {
     }
 }
 
+impl PartialEq for File {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.text) == (&other.name, &other.text)
+    }
+}
+
+impl Eq for File {}
+
 impl File {
     fn new(source: &Source<'_>) -> Self {
-        let breaks = source.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let line_starts = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
-        Self { name: source.name.to_owned(), text: source.text.to_owned(), line_starts }
+        let (name, text) = (source.name.to_owned(), source.text.to_owned());
+        Self { name, text, line_starts: OnceLock::new() }
+    }
+
+    fn line_starts(&self) -> &[usize] {
+        self.line_starts.get_or_init(|| {
+            std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect()
+        })
     }
 
     pub(super) fn line_at(&self, byte: usize) -> Line<'_> {
-        let number = self.line_starts.partition_point(|start| *start <= byte);
-        let start = self.line_starts.get(number.saturating_sub(1)).copied().unwrap_or(0);
+        let line_starts = self.line_starts();
+        let number = line_starts.partition_point(|start| *start <= byte);
+        let start = line_starts.get(number.saturating_sub(1)).copied().unwrap_or(0);
         let rest = self.text.get(start..).unwrap_or_default();
         let text = rest.split('\n').next().unwrap_or_default();
         Line { number, start, text: text.strip_suffix('\r').unwrap_or(text) }
