@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 const TESTS: &[Test] = &[
     ("apply", || killed_in(&APPLY)),
@@ -44,6 +45,8 @@ const STEPS: [&str; 14] = [
     "accept",
     "remember",
 ];
+
+const DIFFERENT: [&str; 4] = ["record", "prove", "flip", "put"];
 
 /// Something that changes what is in force.
 struct Deed {
@@ -101,7 +104,8 @@ impl Opener {
                 let outcome: Outcome = File::open(FILES[0]).map(drop).into();
                 opened.fetch_add(1, Ordering::Relaxed);
                 allowed.fetch_add(u64::from(outcome != Outcome::Denied), Ordering::Relaxed);
-                thread::yield_now();
+                // The emulated machine has other things to do as well.
+                thread::sleep(Duration::from_micros(200));
             }
         }));
         opener
@@ -132,7 +136,9 @@ fn killed_in(deed: &Deed) -> Result<(), Failed> {
     });
     let (mut new, mut total) = (0, 0);
     let mut opener = None;
-    for step in &STEPS[deed.first..] {
+    // What is in the short form of the others is where they differ.
+    let is_all = long() || deed.name == "apply";
+    for step in STEPS[deed.first..].iter().filter(|step| is_all || DIFFERENT.contains(step)) {
         for _ in 0..rounds {
             start(&mut agent, step);
             prepare(&agent)?;
@@ -219,13 +225,11 @@ fn know(agent: &Agent, deed: &Deed, step: &str, is_new: bool) -> Result<(), Fail
     expect(&what("entries without an end"), begun, 0)?;
     let is_written = !["verify", "compile"].contains(&step);
     let last = entries.last().map(|entry: &Value| entry["outcome"].as_str().unwrap_or_default().to_owned());
-    let outcome = match (is_written, is_new) {
-        (true, false) => "interrupted",
-        (_, true) => "in_force",
-        // What was done before.
-        (false, false) => "unchanged",
-    };
-    expect(&what("the end of its entry"), last.as_deref(), Some(outcome))?;
+    let outcome = if is_new { "in_force" } else { "interrupted" };
+    // Without an entry of its own the last one is of what was done before.
+    if is_written {
+        expect(&what("the end of its entry"), last.as_deref(), Some(outcome))?;
+    }
     // Nobody could add to it if its texts were not known.
     let listed = agent.json(&["block", "list"]);
     let is_listed = is_new && deed.name == "block";

@@ -78,8 +78,9 @@ impl Key {
     }
 
     fn of_line(line: &str) -> Result<Self, Flaw> {
-        if line.len() == 64 && line.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(Flaw::HexKey);
+        // Those of the C++ AegisBPF.
+        if line.bytes().all(|byte| byte.is_ascii_hexdigit()) && [64, 128].contains(&line.len()) {
+            return Err(if line.len() == 64 { Flaw::HexKey } else { Flaw::SecretKey });
         }
         if ssh::looks_like_key(line) {
             let (raw, comment) = ssh::public(line)?;

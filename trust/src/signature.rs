@@ -38,7 +38,7 @@ impl Signature {
         Err(Flaw::NoSignature)
     }
 
-    /// The key that it says it is by. Only [`crate::verify`] knows whether it is.
+    /// The key that it says it is by. Only [`crate::verify()`] knows whether it is.
     #[must_use]
     pub fn key_id(&self) -> String {
         match &self.0 {

@@ -72,6 +72,7 @@ fn what_is_no_key_is_refused_with_a_remedy() {
         ("two\nlines", "it is no public key; give the file `.pub` that"),
         (SECRETS[0], "it is a secret key; give the public one"),
         (SECRETS[0].lines().nth(1).unwrap(), "it is a secret key; give the public one"),
+        (&"0aF9".repeat(32), "it is a secret key; give the public one"),
         (SECRETS[1], "it is a secret key; give the public one"),
         ("-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n", "it is a secret key"),
         (

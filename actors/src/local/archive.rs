@@ -47,8 +47,11 @@ impl StateDirectory {
             // The last one was cut: it must not take this one with it.
             lines.insert(0, b'\n');
         }
-        file.write_all(&lines)?;
-        file.sync_all()
+        let before = file.metadata()?.len();
+        file.write_all(&lines).and_then(|()| file.sync_all()).inspect_err(|_| {
+            // Half a line would be one that cannot be read. If not even that works, it is one.
+            let _ = file.set_len(before);
+        })
     }
 
     /// Drops what no longer counts, if there is much of it.

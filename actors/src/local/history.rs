@@ -45,6 +45,11 @@ impl History {
         history
     }
 
+    /// Adds entries that are not on the disk.
+    pub(crate) fn add(&mut self, entries: &[HistoryEntry]) {
+        self.entries.extend(entries.iter().map(|entry| (entry.number, entry.clone())));
+    }
+
     /// The number of the next entry.
     pub(crate) fn next(&self) -> u64 {
         self.entries.last_key_value().map_or(1, |(last, _)| last.saturating_add(1))

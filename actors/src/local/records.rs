@@ -13,6 +13,8 @@ use std::io;
 
 /// After this many entries it is looked whether some no longer count.
 const TIDY: u64 = 50;
+/// Entries that wait for a disk that takes them again. Beyond these the oldest are lost, like all with the daemon.
+const UNWRITTEN: usize = 200;
 
 impl Policies {
     /// What is in force, as the history knows it.
@@ -23,11 +25,21 @@ impl Policies {
         Ok(Some(InForce { arming, generation, plan_digest }))
     }
 
-    /// The history; an empty one with a warning if it cannot be read: it is not what enforcement depends on.
+    /// The history, with what could not be written to it.
+    pub(super) fn history_now(&self) -> Result<History, PolicyError> {
+        let path = self.directory.history();
+        let mut history = self.directory.read_history().map_err(failed("read the history", &path))?;
+        history.add(&self.unwritten);
+        Ok(history)
+    }
+
+    /// The same; what is not known of it is told: enforcement does not depend on it.
     pub(super) fn history_or_none(&self) -> History {
-        self.directory.read_history().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the history cannot be read");
-            History::default()
+        self.history_now().unwrap_or_else(|error| {
+            tracing::warn!("{}", error.whole());
+            let mut history = History::default();
+            history.add(&self.unwritten);
+            history
         })
     }
 
@@ -38,17 +50,18 @@ impl Policies {
         loader: &Loader,
         candidate: &Candidate,
         origin: Origin,
-    ) -> io::Result<HistoryEntry> {
-        let content = self.directory.keep(&candidate.content)?;
-        let number = self.next_number()?;
+    ) -> (HistoryEntry, io::Result<()>) {
+        let kept = self.directory.keep(&candidate.content);
+        let (content, kept) = kept.map_or_else(|error| (String::new(), Err(error)), |name| (name, Ok(())));
+        let number = self.next_number();
         let begun = HistoryEntry { number, ..candidate.entry(origin, loader.probes().arming_id(), content) };
-        self.directory.add_history(std::slice::from_ref(&begun))?;
-        Ok(begun)
+        let written = self.write(begun.clone());
+        (begun, kept.and(written))
     }
 
     /// Writes down what became of it.
     pub(super) fn end_entry(
-        &self,
+        &mut self,
         begun: HistoryEntry,
         ended: Result<&ApplyReply, &PolicyError>,
     ) -> io::Result<()> {
@@ -60,20 +73,29 @@ impl Policies {
             Err(error) => (Outcome::Refused, None, error.whole()),
         };
         let number = begun.number;
-        let ended = HistoryEntry { outcome, generation, detail: entry_detail(&detail), ..begun };
-        self.directory.add_history(&[ended])?;
+        self.write(HistoryEntry { outcome, generation, detail: entry_detail(&detail), ..begun })?;
         if number.is_multiple_of(TIDY) { self.directory.tidy_history() } else { Ok(()) }
     }
 
     /// Writes down that something was refused before anything was done.
     pub(super) fn refuse_entry(&mut self, origin: Origin, files: Vec<String>, error: &PolicyError) {
-        let refused = HistoryEntry { files, ..entry(origin, Outcome::Refused, &error.whole()) };
-        let added = self
-            .next_number()
-            .and_then(|number| self.directory.add_history(&[HistoryEntry { number, ..refused }]));
-        if let Err(error) = added {
+        let number = self.next_number();
+        let refused = HistoryEntry { number, files, ..entry(origin, Outcome::Refused, &error.whole()) };
+        if let Err(error) = self.write(refused) {
             tracing::warn!(%error, "the history could not be written");
         }
+    }
+
+    /// Adds an entry, with those that could not be written before.
+    fn write(&mut self, entry: HistoryEntry) -> io::Result<()> {
+        self.unwritten.push(entry);
+        let written = self.directory.add_history(&self.unwritten);
+        match written {
+            Ok(()) => self.unwritten.clear(),
+            Err(_) if self.unwritten.len() > UNWRITTEN => drop(self.unwritten.remove(0)),
+            Err(_) => {}
+        }
+        written
     }
 
     /// A daemon that ended while it changed something left the second line of the history unwritten. The kernel says what
@@ -81,7 +103,7 @@ impl Policies {
     pub(super) fn settle_history(&self, loader: &Loader) {
         let settled = Self::in_force(loader).and_then(|in_force| {
             let path = self.directory.history();
-            let history = self.directory.read_history().map_err(failed("read the history", &path))?;
+            let history = self.history_now()?;
             let nothing = InForce { arming: String::new(), generation: 0, plan_digest: String::new() };
             let settled = history.settled(&in_force.unwrap_or(nothing));
             if settled.is_empty() {
@@ -118,13 +140,10 @@ impl Policies {
         aside.put().map_err(failed("write the local policy", &self.directory.local()))
     }
 
-    fn next_number(&mut self) -> io::Result<u64> {
-        let number = match self.next {
-            Some(next) => next,
-            None => self.directory.read_history()?.next(),
-        };
+    fn next_number(&mut self) -> u64 {
+        let number = self.next.unwrap_or_else(|| self.history_or_none().next());
         self.next = Some(number.saturating_add(1));
-        Ok(number)
+        number
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::candidate::{Candidate, Found, names, unix_seconds};
 use super::content::Content;
-use super::files::{Aside, StateDirectory, failed};
+use super::files::{Aside, StateDirectory};
 use super::state::{List, edit, entries, listed, local};
 use super::vouch::{Demands, TrustSettings};
 use super::{FirstPolicy, Origin, PolicyError};
@@ -42,12 +42,15 @@ pub(crate) struct Policies {
     sources: Option<Vec<PolicySource>>,
     /// The number of the next entry of the history, once it was read.
     pub(super) next: Option<u64>,
+    /// Entries of the history that the disk did not take.
+    pub(super) unwritten: Vec<HistoryEntry>,
 }
 
 impl Policies {
     /// Nothing is read, and nothing known, before something is put in force or taken over.
     pub(crate) fn new(state_directory: PathBuf, trust: TrustSettings) -> Self {
-        Self { directory: StateDirectory::new(state_directory), trust, sources: None, next: None }
+        let directory = StateDirectory::new(state_directory);
+        Self { directory, trust, sources: None, next: None, unwritten: Vec::new() }
     }
 
     /// Who is trusted from now on; who was before is returned.
@@ -158,13 +161,15 @@ impl Policies {
         let aside = (file == LocalFile::Follows && before != candidate.content.local)
             .then(|| self.directory.write_local(&local_text(candidate.content.local.as_ref())))
             .transpose()?;
-        let begun = self.begin_entry(loader, &candidate, origin);
+        let (begun, written) = self.begin_entry(loader, &candidate, origin);
         watch.ended("record", Instant::now());
-        let begun = match begun {
-            // Otherwise nobody would know after the next boot that it was in force.
-            Err(source) if candidate.accepted.is_some() => return Err(self.unwritten(source)),
-            begun => begun,
-        };
+        // Otherwise nobody would know after the next boot that it was in force.
+        if let (Err(source), Some(_)) = (&written, &candidate.accepted) {
+            let error = self.unwritten(source);
+            let ended = self.end_entry(begun, Err(&error));
+            self.tell(ended);
+            return Err(error);
+        }
         let put =
             loader.apply(&candidate.joined.plan).map_err(PolicyError::from).and_then(|reply| {
                 match aside.map(Aside::put) {
@@ -176,7 +181,8 @@ impl Policies {
         let mut reply = match put {
             Ok(reply) => reply,
             Err(error) => {
-                self.tell(begun.and_then(|begun| self.end_entry(begun, Err(&error))));
+                let ended = self.end_entry(begun, Err(&error));
+                self.tell(ended);
                 return Err(error);
             }
         };
@@ -189,12 +195,13 @@ impl Policies {
         let (found, sources) = (candidate.found(), candidate.content.sources);
         reply.notes.extend(self.remember(sources));
         witness.reached("remember");
-        let written = begun.and_then(|begun| self.end_entry(begun, Ok(&reply)));
-        reply.notes.extend(self.tell(written));
+        let ended = self.end_entry(begun, Ok(&reply));
+        reply.notes.extend(self.tell(written.and(ended)));
         Ok(with_what_was_found(reply, found))
     }
 
-    fn unwritten(&self, source: std::io::Error) -> PolicyError {
+    fn unwritten(&self, source: &std::io::Error) -> PolicyError {
+        let source = std::io::Error::new(source.kind(), source.to_string());
         PolicyError::File {
             operation: "write down in the history that a signed policy is put in force,",
             path: self.directory.history(),
@@ -288,8 +295,7 @@ impl Policies {
         by: Asker,
     ) -> Result<ApplyReply, PolicyError> {
         let origin = Origin::asked(Deed::Rollback, by);
-        let path = self.directory.history();
-        let history = self.directory.read_history().map_err(failed("read the history", &path))?;
+        let history = self.history_now()?;
         let nothing = || PolicyError::Wrong("nothing is in force that could be gone back from".to_owned());
         let in_force = Self::in_force(loader)?.ok_or_else(nothing)?;
         let found = history.target(to, &in_force).map_err(PolicyError::Wrong)?;
@@ -351,8 +357,7 @@ impl Policies {
     /// # Errors
     /// If the file cannot be read.
     pub(crate) fn history(&self, loader: &Loader) -> Result<HistoryReply, PolicyError> {
-        let path = self.directory.history();
-        let history = self.directory.read_history().map_err(failed("read the history", &path))?;
+        let history = self.history_now()?;
         let (damaged, arming) = (history.damaged, loader.probes().arming_id());
         Ok(HistoryReply { version: API_VERSION, arming, entries: history.into_entries(), damaged })
     }

@@ -1,6 +1,8 @@
 //! Keys and signatures as files: who may read them, what is overwritten, and what is refused.
 
+use crate::fallback::with_a_daemon;
 use crate::place::{Place, Ran, trial};
+use crate::reload::Configured;
 use crate::transcripts;
 use libtest_mimic::Trial;
 use std::fs::{self, Permissions};
@@ -9,7 +11,9 @@ use std::process::Command;
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
+    let with_a_daemon =
+        with_a_daemon("keys", &[("signed_policy_comes_into_force", signed_policy_comes_into_force)]);
+    let alone = vec![
         trial("keys::pair_is_made_whatever_the_umask_is", pair_is_made_whatever_the_umask_is),
         trial("keys::password_protects_the_secret", password_protects_the_secret),
         trial("keys::changed_policy_is_refused", changed_policy_is_refused),
@@ -18,7 +22,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("keys::what_does_not_compile_is_not_signed", what_does_not_compile_is_not_signed),
         trial("keys::damaged_secret_signs_nothing", damaged_secret_signs_nothing),
         trial("keys::directory_is_made", directory_is_made),
-    ]
+    ];
+    alone.into_iter().chain(with_a_daemon).collect()
 }
 
 /// A place with keys, and nothing of this host.
@@ -172,4 +177,44 @@ fn directory_is_made() {
     ends(&place, &["keys", "add", "bob.pub"], 0, "");
     assert_eq!(mode(&place, "keys"), 0o755);
     assert_eq!(mode(&place, "keys/SHA256-bUdLEDRiFb9lrW7NOR6AhM5HnULQyd7VuDr3SVx_clA.pub"), 0o644);
+}
+
+/// From the secret key to the daemon: two of two must sign, and what is older or other than what they signed stays out.
+fn signed_policy_comes_into_force() {
+    let configured = Configured::start();
+    let place = &configured.armed.place;
+    transcripts::keys(place);
+    let directory = place.path("keys");
+    let trust = format!("[trust]\ndirectory = {directory:?}\nthreshold = 2\nrequire_signature = true\n");
+    configured.takes(&trust, "trust.require_signature");
+    let good = fs::read_to_string(place.path("good.toml")).unwrap();
+    let numbered = |serial: u32| good.replacen("name =", &format!("serial = {serial}\nname ="), 1);
+    let apply = |status: i32, says: &str| {
+        let ran = configured.armed.run(&["policy", "apply", "p.toml"]);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(ran.status == Some(status) && told.contains(says), "no {status} with {says:?}: {told}");
+    };
+    let sign = |secret: &str, to: &str| {
+        ends(place, &["policy", "sign", "p.toml", "--key", secret, "--out", to], 0, "");
+    };
+    ends(place, &["keys", "generate", "--no-password", "--out", "dave"], 0, "");
+
+    fs::write(place.path("p.toml"), numbered(2)).unwrap();
+    apply(6, "2 trusted key(s) must have signed, and there are only 1");
+    ends(place, &["keys", "add", "dave.pub"], 0, "");
+    apply(6, "0 trusted key(s) have signed the policy, 2 must have");
+    sign("alice.key", "p.toml.minisig");
+    sign("alice.key", "p.toml.again.minisig");
+    apply(6, "has signed already and counts once");
+    sign("dave.key", "p.toml.dave.minisig");
+    apply(0, "is in force: policy good");
+
+    fs::write(place.path("p.toml"), numbered(3)).unwrap();
+    apply(6, "does not fit this policy");
+    fs::write(place.path("p.toml"), numbered(1)).unwrap();
+    sign("alice.key", "p.toml.minisig");
+    sign("dave.key", "p.toml.dave.minisig");
+    apply(6, "an old policy is not put in");
+    fs::write(place.path("keys/wrong.pub"), "rubbish").unwrap();
+    apply(6, "No key is trusted until it is mended or removed");
 }

@@ -12,6 +12,7 @@ mod digest;
 mod fallback;
 mod fuzz;
 mod import;
+mod kept;
 mod keys;
 mod lint;
 mod metrics;
@@ -25,6 +26,7 @@ mod refused;
 mod reload;
 mod survival;
 mod transcripts;
+mod trusted;
 mod usage;
 mod verbs;
 
@@ -48,7 +50,9 @@ fn main() {
         control::trials(),
         fuzz::trials(),
         keys::trials(),
+        kept::trials(),
         transcripts::trials(),
+        trusted::trials(),
         pipes::trials(),
     ];
     let trials: Vec<Trial> = trials.into_iter().flatten().collect();

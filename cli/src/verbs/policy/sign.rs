@@ -78,6 +78,11 @@ pub(super) fn run(common: &Common, args: &SignArgs) -> Result<()> {
     let (text, key) = sign(&secret, message, &name)?;
     let signature = args.out.clone().unwrap_or_else(|| beside(&args.file));
     file::replace(&signature, &text)?;
+    if plan.serial().is_none() {
+        output::note(
+            "note: the policy has no `serial`, and is refused where a signature is required; give it one that grows",
+        );
+    }
     let signed = Signed {
         version: 1,
         policy: plan.name().to_string(),
