@@ -1,10 +1,10 @@
-//! What must hold of every text that is given to the policy language, and of every key and signature.
+//! What must hold of every text that is given to the policy language, of every key and signature, and of the files that a daemon keeps.
 //!
 //! A [`Target`] takes any bytes and tells what does not hold. Two forms use the same targets: `cargo xtask fuzz` lets
 //! libFuzzer look for bytes that reach new code, for as long as is asked for; the tests of this crate try the seeds and
 //! random changes of them for some seconds, as a part of `cargo test`.
 //!
-//! What is not here: inputs of other parts. Only these come from people and are read by root.
+//! What is not here: inputs of other parts. Only these come from people or from disks and are read by root.
 #![forbid(unsafe_code)]
 
 mod change;
@@ -12,11 +12,12 @@ mod hold;
 mod seeds;
 mod signatures;
 mod slots;
+mod state;
 mod targets;
 mod words;
 
 pub use change::Changes;
-pub use targets::{FORMAT1, FORMAT3, MERGED, SIGNATURES, TARGETS, VALUES};
+pub use targets::{FORMAT1, FORMAT3, MERGED, SIGNATURES, STATE, TARGETS, VALUES};
 pub use words::{dictionary, words};
 
 use std::io;

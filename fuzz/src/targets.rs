@@ -2,7 +2,7 @@
 
 use crate::hold::{compiled, must, reported, written};
 use crate::slots::{self, SLOTS, Slot};
-use crate::{Finding, Target, seeds, signatures};
+use crate::{Finding, Target, seeds, signatures, state};
 use aegis_policy::{AllowEntry, DenyEntry, Entries, NetEntry, Report, Source, migrate};
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
@@ -20,8 +20,11 @@ pub const MERGED: Target = Target { name: "merged", check: merged, seeds: seeds:
 pub const SIGNATURES: Target =
     Target { name: "signatures", check: signatures::check, seeds: signatures::seeds };
 
+/// A file that a daemon keeps; the first byte tells which.
+pub const STATE: Target = Target { name: "state", check: state::check, seeds: state::seeds };
+
 /// All of them.
-pub const TARGETS: [&Target; 5] = [&FORMAT3, &FORMAT1, &VALUES, &MERGED, &SIGNATURES];
+pub const TARGETS: [&Target; 6] = [&FORMAT3, &FORMAT1, &VALUES, &MERGED, &SIGNATURES, &STATE];
 
 /// More files of one policy are not tried.
 const MOST_FILES: usize = 4;

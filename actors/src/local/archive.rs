@@ -103,18 +103,16 @@ impl StateDirectory {
     /// Also if it is damaged: then nobody knows which policies are older.
     pub(super) fn read_accepted(&self) -> Result<Accepted, PolicyError> {
         let path = self.file(ACCEPTED);
-        let read = self.read_bytes(&path).and_then(|bytes| {
-            let Some(bytes) = bytes else { return Ok(Accepted::default()) };
-            let AcceptedFile { serial, digest } = serde_json::from_slice(&bytes)?;
-            Ok(Accepted { serial, digest })
+        let read = self.read_bytes(&path);
+        let read = read.and_then(|bytes| {
+            bytes.map_or(Ok(Accepted::default()), |bytes| Ok(accepted_from_bytes(&bytes)?))
         });
         read.map_err(failed("read the highest serial from", &path))
     }
 
     /// Writes the newest signed policy to the disk.
     pub(super) fn write_accepted(&self, accepted: &Accepted) -> io::Result<()> {
-        let Accepted { serial, digest } = *accepted;
-        self.write(ACCEPTED, &serde_json::to_vec(&AcceptedFile { serial, digest })?)?.put()
+        self.write(ACCEPTED, &accepted_to_bytes(accepted)?)?.put()
     }
 
     /// Where the history is.
@@ -131,6 +129,24 @@ impl StateDirectory {
     pub(super) fn accepted(&self) -> PathBuf {
         self.file(ACCEPTED)
     }
+}
+
+/// Reads the newest signed policy as it was written.
+///
+/// # Errors
+/// If that is something else.
+pub fn accepted_from_bytes(bytes: &[u8]) -> serde_json::Result<Accepted> {
+    let AcceptedFile { serial, digest } = serde_json::from_slice(bytes)?;
+    Ok(Accepted { serial, digest })
+}
+
+/// The newest signed policy as it is written.
+///
+/// # Errors
+/// None that is known: a number and some bytes can always be written.
+pub fn accepted_to_bytes(accepted: &Accepted) -> serde_json::Result<Vec<u8>> {
+    let Accepted { serial, digest } = *accepted;
+    serde_json::to_vec(&AcceptedFile { serial, digest })
 }
 
 fn kept_file(name: &str) -> String {

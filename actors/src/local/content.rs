@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 
 /// Sources, and the local policy beside them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Content {
+pub struct Content {
     /// The files of the policy; none for the empty one.
-    pub(crate) sources: Vec<PolicySource>,
+    pub sources: Vec<PolicySource>,
     /// The local policy; none if there is no file.
-    pub(crate) local: Option<PolicySource>,
+    pub local: Option<PolicySource>,
 }
 
 impl Content {
@@ -22,12 +22,12 @@ impl Content {
     }
 
     /// As it is kept.
-    pub(crate) fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
+    pub fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec(self)
     }
 
     /// The same, if these are the bytes that were kept under this name.
-    pub(crate) fn from_bytes(bytes: &[u8], name: &str) -> Option<Self> {
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Option<Self> {
         if content_name(bytes) != name {
             return None;
         }
@@ -36,7 +36,7 @@ impl Content {
 }
 
 /// The name that bytes are kept under: their SHA-256.
-pub(crate) fn content_name(bytes: &[u8]) -> String {
+pub fn content_name(bytes: &[u8]) -> String {
     crate::loader::hex(&Sha256::digest(bytes))
 }
 

@@ -16,24 +16,27 @@ const LINES: usize = 4 * KEPT;
 
 /// The history, by number.
 #[derive(Debug, Default)]
-pub(crate) struct History {
+pub struct History {
     entries: BTreeMap<u64, HistoryEntry>,
     /// Lines that cannot be read.
-    pub(crate) damaged: u64,
+    pub damaged: u64,
     lines: usize,
 }
 
 /// Which generation is in force, and of which plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InForce {
-    pub(crate) arming: String,
-    pub(crate) generation: u32,
-    pub(crate) plan_digest: String,
+pub struct InForce {
+    /// Names the arming.
+    pub arming: String,
+    /// Its number.
+    pub generation: u32,
+    /// The digest of its plan.
+    pub plan_digest: String,
 }
 
 impl History {
     /// Reads all lines. A line that is cut or damaged is counted, and costs only itself.
-    pub(crate) fn parse(bytes: &[u8]) -> Self {
+    pub fn parse(bytes: &[u8]) -> Self {
         let mut history = Self::default();
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             history.lines += 1;
@@ -46,23 +49,23 @@ impl History {
     }
 
     /// Adds entries that are not on the disk.
-    pub(crate) fn add(&mut self, entries: &[HistoryEntry]) {
+    pub fn add(&mut self, entries: &[HistoryEntry]) {
         self.entries.extend(entries.iter().map(|entry| (entry.number, entry.clone())));
     }
 
     /// The number of the next entry.
-    pub(crate) fn next(&self) -> u64 {
+    pub fn next(&self) -> u64 {
         self.entries.last_key_value().map_or(1, |(last, _)| last.saturating_add(1))
     }
 
     /// All entries, oldest first.
-    pub(crate) fn into_entries(self) -> Vec<HistoryEntry> {
+    pub fn into_entries(self) -> Vec<HistoryEntry> {
         self.entries.into_values().collect()
     }
 
     /// How what is in force came into force: the newest entry of that plan. By its plan and not by its generation, as the
     /// same plan is in force again under another number when a path on the host has changed.
-    pub(crate) fn of(&self, in_force: &InForce) -> Option<&HistoryEntry> {
+    pub fn of(&self, in_force: &InForce) -> Option<&HistoryEntry> {
         let with = |outcome| {
             let is_meant = move |entry: &&HistoryEntry| {
                 entry.outcome == outcome
@@ -76,7 +79,7 @@ impl History {
     }
 
     /// The second lines of all changes that have none: the kernel tells whether they came into force.
-    pub(crate) fn settled(&self, in_force: &InForce) -> Vec<HistoryEntry> {
+    pub fn settled(&self, in_force: &InForce) -> Vec<HistoryEntry> {
         let newest = self.entries.values().rev().find(|entry| entry.plan_digest == in_force.plan_digest);
         let newest = newest.map(|entry| entry.number);
         let begun = self.entries.values().filter(|entry| entry.outcome == Outcome::Begun);
@@ -94,7 +97,7 @@ impl History {
 
     /// The entry to go back to: the one that was in force as this generation, or without a number the one that was in
     /// force before the one that is.
-    pub(crate) fn target(&self, to: Option<u32>, in_force: &InForce) -> Result<&HistoryEntry, String> {
+    pub fn target(&self, to: Option<u32>, in_force: &InForce) -> Result<&HistoryEntry, String> {
         let candidates = || self.entries.values().rev().filter(|entry| entry.outcome == Outcome::InForce);
         let target = match to {
             Some(generation) => {
@@ -137,7 +140,7 @@ impl History {
     }
 
     /// Whether lines should be dropped, and those that are to be kept then.
-    pub(crate) fn pruned(&self) -> Option<Vec<HistoryEntry>> {
+    pub fn pruned(&self) -> Option<Vec<HistoryEntry>> {
         if self.lines <= LINES {
             return None;
         }
@@ -149,7 +152,7 @@ impl History {
     }
 
     /// The digests of texts that someone may still go back to.
-    pub(crate) fn contents(&self) -> Vec<&str> {
+    pub fn contents(&self) -> Vec<&str> {
         let mut contents: Vec<&str> = Vec::new();
         for entry in self.entries.values().rev() {
             let counts =
@@ -163,7 +166,7 @@ impl History {
 }
 
 /// An entry as its line.
-pub(crate) fn line(entry: &HistoryEntry) -> serde_json::Result<Vec<u8>> {
+pub fn line(entry: &HistoryEntry) -> serde_json::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(entry)?;
     line.push(b'\n');
     Ok(line)

@@ -21,6 +21,13 @@ use crate::loader::LoadError;
 use aegis_control_api::{Asker, Deed, PolicySource};
 use std::path::{Path, PathBuf};
 
+/// What is kept on the disk, as bytes: for whoever tries what becomes of it when it is damaged.
+pub mod kept {
+    pub use super::archive::{accepted_from_bytes, accepted_to_bytes};
+    pub use super::content::{Content, content_name};
+    pub use super::history::{History, InForce, line};
+}
+
 /// Who changes what is in force, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin {

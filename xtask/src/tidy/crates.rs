@@ -29,7 +29,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     (PROBES, &[ABI, DECIDE]),
     (SUPERVISOR, &[]),
     (TRUST, &[]),
-    ("aegis-fuzz", &[POLICY, TRUST]),
+    ("aegis-fuzz", &[ACTORS, CONTROL_API, ABI, POLICY, TRUST]),
     ("aegis-chaos", &[SUPERVISOR, ACTORS, CONTROL_API, TESTS]),
     ("aegisbpf", &[ACTORS, CONTROL_API, POLICY, CONFIG, TRUST]),
 ];
