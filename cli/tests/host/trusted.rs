@@ -8,6 +8,7 @@ use libtest_mimic::Trial;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// All tests of this file.
@@ -20,6 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             ("keys_count_once_and_while_they_are_there", keys),
             ("what_is_in_force_goes_on", goes_on),
             ("configured_policies_need_signatures", configured),
+            ("bytes_that_were_verified_are_those_in_force", swapped),
         ],
     )
 }
@@ -267,4 +269,41 @@ fn configured() {
         [("reload", "in_force"), ("reload", "refused")]
             .map(|(deed, outcome)| (deed.to_owned(), outcome.to_owned()))
     );
+}
+
+/// Somebody changes the file all the while: what comes into force is what was signed, or nothing.
+fn swapped() {
+    let trusting = Trusting::start(1);
+    trusting.signed("swapped.toml", 2, &["alice"]);
+    trusting.ok(&["policy", "apply", "swapped.toml"]);
+    let signed = trusting.in_force();
+    let place = &trusting.armed.place;
+    let (file, aside) = (place.path("swapped.toml"), place.path("aside"));
+    let good = fs::read(&file).unwrap();
+    let bad = String::from_utf8(good.clone()).unwrap().replace("data-2", "evil-2").into_bytes();
+    let stop = AtomicBool::new(false);
+    let mut outcomes = [0, 0];
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                for bytes in [&bad, &good] {
+                    fs::write(&aside, bytes).unwrap();
+                    fs::rename(&aside, &file).unwrap();
+                }
+            }
+        });
+        // Until both were met, or long enough to believe that one cannot be.
+        for _ in 0..400 {
+            let ran = trusting.armed.run(&["policy", "apply", "swapped.toml"]);
+            let is_refused = ran.status == Some(6);
+            assert!(is_refused || ran.status == Some(0), "{}", ran.stderr);
+            outcomes[usize::from(is_refused)] += 1;
+            assert_eq!(trusting.in_force(), signed);
+            if outcomes.iter().all(|count| *count >= 10) {
+                break;
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(outcomes.iter().all(|count| *count > 0), "taken and refused: {outcomes:?}");
 }
