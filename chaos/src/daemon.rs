@@ -24,12 +24,9 @@ pub(crate) struct Args {
     /// What it begins with; without one, what is in force.
     #[arg(long)]
     policy: Option<PathBuf>,
-    /// The step of putting a policy in force at whose end it is killed.
-    #[arg(long, requires = "die_when")]
-    die_at: Option<String>,
-    /// A file; while it is not there, it lives.
+    /// A file that names the step of putting a policy in force at whose end it is killed; while it is not there, it lives.
     #[arg(long)]
-    die_when: Option<PathBuf>,
+    die_at: Option<PathBuf>,
     #[arg(long, default_value_t = 100)]
     events_per_second: u32,
     #[arg(long)]
@@ -45,8 +42,7 @@ pub(crate) const HUNG: u8 = 8;
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let first = first(args.policy.as_deref())?;
-    let die_at = args.die_at.zip(args.die_when);
-    let witness = die_at.map_or_else(Witness::default, |(step, when)| mortal(step, when));
+    let witness = args.die_at.map_or_else(Witness::default, mortal);
     let settings = RunSettings {
         loader: LoaderSettings {
             bpffs_root: args.bpffs_root,
@@ -93,10 +89,10 @@ fn first(policy: Option<&Path>) -> Result<FirstPolicy> {
     Ok(FirstPolicy::Ordered(vec![PolicySource::unsigned(name, text)]))
 }
 
-/// Kills this process at the end of a step, as soon as a file is there.
-fn mortal(step: String, when: PathBuf) -> Witness {
+/// Kills this process at the end of the step that a file names.
+fn mortal(file: PathBuf) -> Witness {
     Witness::new(move |ended| {
-        if ended == step && when.exists() {
+        if std::fs::read_to_string(&file).is_ok_and(|step| step == ended) {
             // Nothing of it is left to say that it failed.
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }

@@ -74,8 +74,9 @@ const BLOCK: Deed =
 const FILES: [&str; 3] = ["/scratch/steps-both", "/scratch/steps-old", "/scratch/steps-new"];
 const OLD: &str = "/scratch/steps-old.toml";
 const NEW: &str = "/scratch/steps-new.toml";
-/// While it is there, the daemon is killed at its step.
+/// Names the step at which the daemon is killed; while it is not there, it lives.
 const TRIGGER: &str = "/scratch/steps-now";
+const ASIDE: &str = "/scratch/steps-now-aside";
 
 fn policy(name: &str, own: &str) -> String {
     format!(
@@ -134,23 +135,22 @@ fn killed_in(deed: &Deed) -> Result<(), Failed> {
         pins: PathBuf::from("/sys/fs/bpf/aegis-steps"),
         daemon: vec!["aegis-chaos".to_owned(), "daemon".to_owned()],
     });
+    start(&mut agent);
     let (mut new, mut total) = (0, 0);
     let mut opener = None;
     // What is in the short form of the others is where they differ.
     let is_all = long() || deed.name == "apply";
     for step in STEPS[deed.first..].iter().filter(|step| is_all || DIFFERENT.contains(step)) {
         for _ in 0..rounds {
-            start(&mut agent, step);
             prepare(&agent)?;
             if deed.after[0] {
                 opener.get_or_insert_with(Opener::start);
             }
             let is_new = kill(&mut agent, deed, step)?;
             (new, total) = (new + u64::from(is_new), total + 1);
-            // The one that the next round begins with.
-            start(&mut agent, step);
+            // The next round begins with this one.
+            start(&mut agent);
             know(&agent, deed, step, is_new)?;
-            agent.terminate();
         }
     }
     let (opened, allowed) = opener.as_ref().map_or((0, 0), Opener::counts);
@@ -164,9 +164,9 @@ fn killed_in(deed: &Deed) -> Result<(), Failed> {
     expect("opens of what both deny", allowed, 0)
 }
 
-fn start(agent: &mut Agent, step: &str) {
+fn start(agent: &mut Agent) {
     let events = agent.directory().join("events").display().to_string();
-    agent.start_with(&["--die-at", step, "--die-when", TRIGGER, "--events-file", &events]);
+    agent.start_with(&["--die-at", TRIGGER, "--events-file", &events]);
 }
 
 /// Has the old policy in force, and before it the new one.
@@ -185,7 +185,9 @@ fn denied() -> Denied {
 
 /// Whether the new policy is in force after the daemon was killed.
 fn kill(agent: &mut Agent, deed: &Deed, step: &str) -> Result<bool, Failed> {
-    fs::write(TRIGGER, "")?;
+    // In one step: the daemon must not read half a name.
+    fs::write(ASIDE, step)?;
+    fs::rename(ASIDE, TRIGGER)?;
     let output = agent.run(deed.words);
     let mut ended = None;
     wait_until("the daemon is dead", || {
