@@ -16,7 +16,11 @@ pub(crate) const TOP: Section = Section {
     keys: &[
         key("version", Takes::Version, "The version of the format."),
         key("name", Takes::Name, "The policy's name. If there are several files, one of them gives it."),
-        key("serial", Takes::Integer(1, u64::MAX), "A number that grows with every change of the policy."),
+        key(
+            "serial",
+            Takes::Integer(1, u64::MAX),
+            "A number that grows with every change of the policy. One that is signed is not put in force anew when a higher one was, and must have the serial in each of its files.",
+        ),
         key(
             "expires",
             Takes::Moment,
