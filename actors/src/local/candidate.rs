@@ -22,6 +22,8 @@ pub(crate) struct Candidate {
     pub(crate) signers: Vec<String>,
     /// Set if its signatures count and it has a serial: no older one is accepted once it is in force.
     pub(crate) accepted: Option<Accepted>,
+    /// Whether its serial is a higher one than any before, of a policy that was not in force before.
+    pub(crate) is_newest: bool,
     /// What whoever asked is to know.
     pub(crate) found: Found,
 }
@@ -51,7 +53,7 @@ impl Candidate {
         let joined = content.join()?;
         watch.ended("compile", Instant::now());
         let found = Found { steps: logged(watch), notes: Vec::new(), warnings: joined.warnings };
-        Ok(Self { content, plan: joined.plan, signers, accepted: None, found })
+        Ok(Self { content, plan: joined.plan, signers, accepted: None, is_newest: false, found })
     }
 
     /// Looks at a content whether it may come into force. `highest` is the newest signed policy so far; it is asked for
@@ -75,13 +77,18 @@ impl Candidate {
         let joined = content.join()?;
         watch.ended("compile", Instant::now());
         let expired = heed_expiry(&joined.plan, unix_seconds(), || demands.is_known)?;
-        let accepted = match is_signed {
-            true => heed_serial(&joined.plan, sources, &highest()?, demands)?,
-            false => None,
+        let (accepted, is_newest) = match is_signed {
+            true => {
+                let highest = highest()?;
+                let accepted = heed_serial(&joined.plan, sources, &highest, demands)?;
+                (accepted, accepted.is_some_and(|accepted| accepted.serial > highest.serial))
+            }
+            false => (None, false),
         };
+        let is_newest = is_newest && !demands.is_known;
         let notes = expired.into_iter().chain(unsigned).collect();
         let found = Found { steps: logged(watch), notes, warnings: joined.warnings };
-        Ok(Self { content, plan: joined.plan, signers, accepted, found })
+        Ok(Self { content, plan: joined.plan, signers, accepted, is_newest, found })
     }
 
     /// What the history says of it before anything is done.

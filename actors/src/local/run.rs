@@ -132,9 +132,14 @@ impl Policies {
         sources: Vec<PolicySource>,
         origin: Origin,
     ) -> Result<Candidate, PolicyError> {
-        let is_known = self.are_known(&sources) || self.directory.read_applied().as_ref() == Some(&sources);
+        let is_known = self.are_known(&sources) || self.were_last(&sources);
         let content = Content { sources, local: self.local()? };
         self.checked(loader, content, origin.demands(&self.trust, is_known))
+    }
+
+    /// Whether these were in force last on this host, when that is not known otherwise: a daemon starts.
+    fn were_last(&self, sources: &[PolicySource]) -> bool {
+        self.sources.is_none() && self.directory.read_applied().as_deref() == Some(sources)
     }
 
     fn checked(&self, loader: &Loader, content: Content, demands: Demands) -> Result<Candidate, PolicyError> {
@@ -163,8 +168,9 @@ impl Policies {
             .transpose()?;
         let (begun, written) = self.begin_entry(loader, &candidate, origin);
         watch.ended("record", Instant::now());
-        // Otherwise nobody would know after the next boot that it was in force.
-        if let (Err(source), Some(_)) = (&written, &candidate.accepted) {
+        // Otherwise nobody would know after the next boot that it was in force. What was in force before is known, and a
+        // host must not be open because its disk is full.
+        if let (Err(source), true) = (&written, candidate.is_newest) {
             let error = self.unwritten(source);
             let ended = self.end_entry(begun, Err(&error));
             self.tell(ended);

@@ -22,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             ("what_is_in_force_goes_on", goes_on),
             ("configured_policies_need_signatures", configured),
             ("bytes_that_were_verified_are_those_in_force", swapped),
+            ("full_disk_opens_nothing", full),
         ],
     )
 }
@@ -306,4 +307,27 @@ fn swapped() {
         stop.store(true, Ordering::Relaxed);
     });
     assert!(outcomes.iter().all(|count| *count > 0), "taken and refused: {outcomes:?}");
+}
+
+/// What is new and signed needs the disk; what was in force comes into force again without it, also after a boot.
+fn full() {
+    let mut trusting = Trusting::start(1);
+    let state = trusting.armed.place.path("state").display().to_string();
+    trusting.armed.among_pins(&format!("mount -t tmpfs -o size=256k,mode=700 tmpfs {state}"));
+    trusting.signed("scratch.toml", 2, &["alice"]);
+    trusting.ok(&["policy", "apply", "scratch.toml"]);
+    let before = trusting.in_force();
+    trusting.signed("3.toml", 3, &["alice"]);
+    trusting.armed.among_pins(&format!("dd if=/dev/zero of={state}/filler bs=1k 2>/dev/null || :"));
+    let ran = trusting.armed.run(&["policy", "apply", "3.toml"]);
+    assert!(ran.status == Some(1) && ran.stderr.contains("nothing has changed"), "{}", ran.stderr);
+    assert_eq!(trusting.in_force(), before);
+    // As after a boot: nothing is armed, and the daemon begins with what was in force last.
+    trusting.armed.detach();
+    trusting.armed.start_again();
+    assert_eq!(trusting.in_force(), before);
+    trusting.armed.among_pins(&format!("rm {state}/filler"));
+    trusting.ok(&["policy", "apply", "3.toml"]);
+    assert_eq!(trusting.in_force().1, "3");
+    trusting.armed.among_pins(&format!("umount {state}"));
 }
