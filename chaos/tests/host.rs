@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used)]
 
+use aegis_tests::long;
+use aegis_tests::steps::{DEEDS, STEPS, Scene, play};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::{env, fs};
 
@@ -37,6 +39,37 @@ fn held(scenario: &'static str) -> Result<(), Failed> {
     }
     let said = [output.stdout, output.stderr].concat();
     Err(format!("{}: {}", output.status, String::from_utf8_lossy(&said)).into())
+}
+
+/// Set where a daemon may be armed: the directory that everything is in.
+const INSIDE: &str = "AEGIS_STEPS";
+/// Mounts a bpf file system that nobody else sees, and goes on as the same program.
+const APART: &str = "mkdir \"$AEGIS_STEPS/bpf\" && mount -t bpf bpf \"$AEGIS_STEPS/bpf\" && exec \"$@\"";
+
+/// A daemon that is killed at the end of each step of what changes the policy in force, by this program where that file
+/// system is.
+fn killed_at_each_step() -> Result<(), Failed> {
+    let directory = env::temp_dir().join(format!("aegis-steps-{}", std::process::id()));
+    fs::create_dir_all(&directory)?;
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(std::iter::once(beside().to_owned()).chain(env::split_paths(&path)))?;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", APART, "sh"]).arg(env::current_exe()?);
+    let output = command.env(INSIDE, &directory).env("PATH", path).output()?;
+    let _ = fs::remove_dir_all(&directory);
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// What is played there.
+fn steps(directory: PathBuf) -> Result<(), Failed> {
+    let rounds = if long() { 100 } else { 1 };
+    let pins = directory.join("bpf/pins");
+    let scene = Scene { directory, pins, enforces: false, steps: STEPS.to_vec(), rounds };
+    DEEDS.iter().try_for_each(|deed| play(&scene, deed))
 }
 
 /// Why nothing can be played here, if nothing can.
@@ -71,6 +104,15 @@ fn no_trace() -> Result<(), Failed> {
 const TRACE: &[u8] = b"chaos";
 
 fn main() {
+    if let Some(directory) = env::var_os(INSIDE) {
+        let played = steps(directory.into());
+        assert!(
+            played.is_ok(),
+            "{}",
+            played.err().and_then(|failed| failed.message().map(str::to_owned)).unwrap_or_default()
+        );
+        return;
+    }
     let mut arguments = Arguments::from_args();
     // They measure how long a daemon takes to be well again.
     arguments.test_threads = Some(1);
@@ -87,6 +129,11 @@ fn main() {
         Trial::test(name, move || held(scenario)).with_ignored_flag(unfit.is_some())
     };
     let mut trials: Vec<Trial> = SCENARIOS.into_iter().map(trial).collect();
+    if let Some(why) = unfit {
+        eprintln!("skipped: chaos::killed_at_each_step: {why}");
+    }
+    let steps = Trial::test("chaos::killed_at_each_step", killed_at_each_step);
+    trials.push(steps.with_ignored_flag(unfit.is_some()));
     trials.push(Trial::test("chaos::no_trace_in_the_product", no_trace));
     libtest_mimic::run(&arguments, trials).exit();
 }

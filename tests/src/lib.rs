@@ -8,6 +8,7 @@ pub mod check;
 pub mod names;
 pub mod outcome;
 pub mod place;
+pub mod steps;
 pub mod ways;
 
 /// Whether the long form of a proof is wanted.

@@ -1,0 +1,291 @@
+//! A daemon that is killed while it changes what is in force, at the end of each step of that: afterwards exactly the old or
+//! exactly the new policy is in force, the kernel and `policy show` say the same, the next daemon knows which and what it is
+//! made of, and what both deny was denied at every moment.
+//!
+//! Played where the probes can deny, and where they only report: then the digests tell what is in force.
+
+use crate::agent::{Agent, Site, wait_until};
+use crate::check::expect;
+use crate::outcome::Outcome;
+use libtest_mimic::Failed;
+use serde_json::Value;
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// Steps of everything that puts a policy in force, in order. Who only goes on with what is in force verifies nothing.
+pub const STEPS: [&str; 14] = [
+    "verify",
+    "compile",
+    "record",
+    "resolve",
+    "build",
+    "attach",
+    "load",
+    "read_back",
+    "prove",
+    "flip",
+    "settle",
+    "put",
+    "accept",
+    "remember",
+];
+
+/// Something that changes what is in force.
+#[derive(Debug)]
+pub struct Deed {
+    /// What it is called.
+    pub name: &'static str,
+    words: &'static [&'static str],
+    /// The file that its last word names.
+    file: Option<&'static str>,
+    /// The first of the steps that it has.
+    first: usize,
+    /// Which of the files are denied afterwards.
+    after: Denied,
+}
+
+/// Of the file that both policies deny, that of the old one, that of the new one.
+type Denied = [bool; 3];
+
+const BEFORE: Denied = [true, true, false];
+/// All of them.
+pub const DEEDS: [Deed; 4] = [
+    Deed {
+        name: "apply",
+        words: &["policy", "apply"],
+        file: Some("new.toml"),
+        first: 0,
+        after: [true, false, true],
+    },
+    Deed { name: "reset", words: &["policy", "reset"], file: None, first: 1, after: [false, false, false] },
+    Deed {
+        name: "rollback",
+        words: &["policy", "rollback"],
+        file: None,
+        first: 0,
+        after: [true, false, true],
+    },
+    Deed { name: "block", words: &["block", "add"], file: Some("new"), first: 1, after: [true, true, true] },
+];
+
+/// Where it is played.
+#[derive(Debug)]
+pub struct Scene {
+    /// The files and the state of the daemon.
+    pub directory: PathBuf,
+    /// The pins, on a bpf file system.
+    pub pins: PathBuf,
+    /// Whether the probes can deny.
+    pub enforces: bool,
+    /// Steps at which the daemon is killed, and how often at each.
+    pub steps: Vec<&'static str>,
+    /// How often at each.
+    pub rounds: u32,
+}
+
+/// One deed at one place.
+struct Play<'a> {
+    scene: &'a Scene,
+    deed: &'a Deed,
+    agent: Agent,
+    /// The digest of the policy that is in force after the deed, once it is known.
+    new: Value,
+}
+
+/// Opens the file that both policies deny, all the while.
+struct Opener {
+    stop: Arc<AtomicBool>,
+    counts: Arc<[AtomicU64; 2]>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Opener {
+    fn start(path: PathBuf) -> Self {
+        let (stop, counts) = (Arc::new(AtomicBool::new(false)), Arc::<[AtomicU64; 2]>::default());
+        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&counts));
+        #[expect(clippy::disallowed_methods, reason = "tests end what they spawn")]
+        let thread = thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                let outcome: Outcome = File::open(&path).map(drop).into();
+                counted[0].fetch_add(1, Ordering::Relaxed);
+                counted[1].fetch_add(u64::from(outcome != Outcome::Denied), Ordering::Relaxed);
+                // An emulated machine has other things to do as well.
+                thread::sleep(Duration::from_micros(200));
+            }
+        });
+        Self { stop, counts, thread: Some(thread) }
+    }
+
+    /// How many opens there were, and how many were allowed.
+    fn counts(&self) -> (u64, u64) {
+        (self.counts[0].load(Ordering::Relaxed), self.counts[1].load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+    }
+}
+
+/// Plays it.
+///
+/// # Errors
+/// What was seen and should not have been.
+pub fn play(scene: &Scene, deed: &Deed) -> Result<(), Failed> {
+    let mut play = Play::begin(scene, deed)?;
+    let (mut new, mut total, mut opener) = (0_u32, 0_u32, None);
+    for step in STEPS[deed.first..].iter().filter(|step| scene.steps.contains(step)) {
+        for _ in 0..scene.rounds {
+            let before = play.prepare()?;
+            if deed.after[0] && scene.enforces {
+                opener.get_or_insert_with(|| Opener::start(play.file("both")));
+            }
+            let is_new = play.kill(step, &before)?;
+            (new, total) = (new + u32::from(is_new), total + 1);
+            // The next round begins with this one.
+            play.start();
+            play.know(step, is_new)?;
+        }
+    }
+    let (opened, allowed) = opener.as_ref().map_or((0, 0), Opener::counts);
+    println!(
+        "{}: killed {total} times, the new policy was in force {new} times; {opened} opens of what both deny meanwhile, \
+         {allowed} allowed",
+        deed.name
+    );
+    // Else all kills were on one side of the flip.
+    expect("kills before and after the flip", new > 0 && new < total, true)?;
+    expect("opens of what both deny", allowed, 0)
+}
+
+impl<'a> Play<'a> {
+    /// Makes the files, starts the daemon, and does the deed once without harm, to know what comes of it.
+    fn begin(scene: &'a Scene, deed: &'a Deed) -> Result<Self, Failed> {
+        let mut daemon = vec!["aegis-chaos".to_owned(), "daemon".to_owned()];
+        daemon.extend((!scene.enforces).then(|| "--allow-audit-fallback".to_owned()));
+        let directory = scene.directory.join(deed.name);
+        fs::create_dir_all(&directory)?;
+        let agent = Agent::at(Site { directory, pins: scene.pins.clone(), daemon });
+        let mut play = Self { scene, deed, agent, new: Value::Null };
+        for name in ["both", "old", "new"] {
+            fs::write(play.file(name), "content\n")?;
+        }
+        for name in ["old", "new"] {
+            fs::write(play.file(&format!("{name}.toml")), play.policy(name))?;
+        }
+        let _ = fs::remove_file(play.file("now"));
+        play.start();
+        play.prepare()?;
+        let _ = play.agent.json(&play.words().iter().map(String::as_str).collect::<Vec<_>>());
+        play.new = play.digest();
+        Ok(play)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.scene.directory.join(self.deed.name).join(name)
+    }
+
+    fn policy(&self, own: &str) -> String {
+        let rule = |id: &str, file: &Path| {
+            format!("[[rule]]\nid = \"{id}\"\non = [\"read\"]\npath = \"{}\"\n", file.display())
+        };
+        let rules = rule("both", &self.file("both")) + &rule("own", &self.file(own));
+        format!("version = 3\nname = \"{own}\"\n{rules}")
+    }
+
+    fn words(&self) -> Vec<String> {
+        let words = self.deed.words.iter().map(|word| (*word).to_owned());
+        words.chain(self.deed.file.map(|file| self.file(file).display().to_string())).collect()
+    }
+
+    fn start(&mut self) {
+        let [now, events] = ["now", "events"].map(|name| self.file(name).display().to_string());
+        self.agent.start_with(&["--die-at", &now, "--events-file", &events]);
+    }
+
+    /// What is in force, from the daemon or from the pins.
+    fn digest(&self) -> Value {
+        self.agent.json(&["policy", "show"])["generation"]["plan_digest"].clone()
+    }
+
+    /// Has the old policy in force, and before it the new one. Its digest.
+    fn prepare(&self) -> Result<Value, Failed> {
+        let _ = self.agent.json(&["block", "clear"]);
+        for name in ["new.toml", "old.toml"] {
+            let _ = self.agent.json(&["policy", "apply", &self.file(name).display().to_string()]);
+        }
+        self.denies("before", BEFORE)?;
+        Ok(self.digest())
+    }
+
+    /// What the kernel says to all files, where it can deny.
+    fn denies(&self, when: &str, expected: Denied) -> Result<(), Failed> {
+        let denied = ["both", "old", "new"]
+            .map(|name| Outcome::from(File::open(self.file(name)).map(drop)) == Outcome::Denied);
+        expect(
+            &format!("{}: denied {when}", self.deed.name),
+            !self.scene.enforces || denied == expected,
+            true,
+        )
+    }
+
+    /// Whether the new policy is in force after the daemon was killed.
+    fn kill(&mut self, step: &str, before: &Value) -> Result<bool, Failed> {
+        // In one step: the daemon must not read half a name.
+        fs::write(self.file("aside"), step)?;
+        fs::rename(self.file("aside"), self.file("now"))?;
+        let words = self.words();
+        let output = self.agent.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut ended = None;
+        wait_until("the daemon is dead", || {
+            ended = self.agent.try_wait();
+            ended.is_some()
+        });
+        fs::remove_file(self.file("now"))?;
+        expect("the signal it died by", ended.and_then(|ended| ended.signal()), Some(9))?;
+        expect("the command failed", output.status.success(), false)?;
+        let found = self.digest();
+        let is_new = found == self.new;
+        let what = format!("{} at {step}: exactly one of the two policies", self.deed.name);
+        expect(&what, is_new != (found == *before), true)?;
+        self.denies(
+            &format!("after it was killed at {step}"),
+            if is_new { self.deed.after } else { BEFORE },
+        )?;
+        Ok(is_new)
+    }
+
+    /// The next daemon knows what is in force, and what it is made of.
+    fn know(&self, step: &str, is_new: bool) -> Result<(), Failed> {
+        let what = |what: &str| format!("{} at {step}: {what}", self.deed.name);
+        let shown = self.agent.json(&["policy", "show"]);
+        let digest = &shown["generation"]["plan_digest"];
+        expect(&what("the policy that is shown"), *digest == self.new, is_new)?;
+        expect(&what("its entry's plan"), &shown["entry"]["plan_digest"], digest)?;
+        let history = self.agent.json(&["policy", "history", "--last", "500"]);
+        let entries = history["entries"].as_array().expect("entries");
+        let begun = entries.iter().filter(|entry| entry["outcome"] == "begun").count();
+        expect(&what("entries without an end"), begun, 0)?;
+        let is_written = !["verify", "compile"].contains(&step);
+        let outcome = if is_new { "in_force" } else { "interrupted" };
+        let last = entries.last().and_then(|entry| entry["outcome"].as_str());
+        // Without an entry of its own the last one is of what was done before.
+        if is_written {
+            expect(&what("the end of its entry"), last, Some(outcome))?;
+        }
+        // Nobody could add to it if its texts were not known.
+        let listed = self.agent.json(&["block", "list"]);
+        let is_listed = is_new && self.deed.name == "block";
+        let entries = listed["entries"].as_array().map(Vec::len);
+        expect(&what("entries of the local policy"), entries, Some(usize::from(is_listed)))?;
+        let _ = self.agent.json(&["block", "add", &self.file("another").display().to_string()]);
+        self.denies("after", if is_new { self.deed.after } else { BEFORE })
+    }
+}
