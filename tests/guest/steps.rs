@@ -13,8 +13,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         .collect()
 }
 
-/// What is tried in the short form: the last step before each file is written and before the flip, and the first ones after.
-const DIFFERENT: [&str; 3] = ["record", "prove", "flip"];
+/// What is tried in the short form: the steps on both sides of the moment from which on the new policy is in force. All steps
+/// are tried where nothing can be denied, as that takes a tenth of the time.
+const DIFFERENT: [&str; 2] = ["prove", "flip"];
 
 fn killed_in(deed: &Deed) -> Result<(), Failed> {
     let (steps, rounds) = if long() { (STEPS.to_vec(), 3) } else { (DIFFERENT.to_vec(), 1) };
