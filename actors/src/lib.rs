@@ -9,6 +9,7 @@ pub mod host;
 pub mod loader;
 pub mod local;
 pub mod tree;
+pub mod trust;
 
 mod boot;
 mod clock;

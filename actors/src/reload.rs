@@ -3,7 +3,7 @@
 
 use crate::boot::Boot;
 use crate::loader::Loader;
-use crate::local::{Policies, PolicyError};
+use crate::local::{Origin, Policies, PolicyError, TrustSettings};
 use crate::metrics::Listener;
 use crate::sink::{EventsFile, WhenFull};
 use crate::tree::record_applied;
@@ -54,6 +54,8 @@ pub struct Live {
     pub signal: u8,
     /// What is done about those who hold what a policy forbids.
     pub holders: HolderAction,
+    /// Who is trusted to sign policies.
+    pub trust: TrustSettings,
     /// How many equal decisions are sent in a second before the others are folded; 0 folds none.
     pub events_per_second: u32,
     /// What happens when standard output cannot keep up.
@@ -72,6 +74,7 @@ impl Default for Live {
             mode: Mode::Enforce,
             signal: 0,
             holders: HolderAction::Report,
+            trust: TrustSettings::default(),
             events_per_second: 0,
             stdout_when_full: WhenFull::DropNewest,
             events_file: None,
@@ -262,14 +265,18 @@ fn put_in_force(
     live: &Live,
 ) -> Result<Option<ApplyReply>, PolicyError> {
     let before = loader.set_manner(live.mode, live.signal);
+    let trust = policies.set_trust(live.trust.clone());
     let is_new = before != (live.mode, live.signal);
     let applied = match policy {
-        Some(sources) if is_new || !policies.are_known(&sources) => policies.apply(loader, sources).map(Some),
-        None if is_new => policies.apply_again(loader),
+        Some(sources) if is_new || !policies.are_known(&sources) => {
+            policies.apply(loader, sources, Origin::RELOAD).map(Some)
+        }
+        None if is_new => policies.apply_again(loader, Origin::RELOAD),
         _ => Ok(None),
     };
     let applied = applied.inspect_err(|_| {
         loader.set_manner(before.0, before.1);
+        policies.set_trust(trust);
     })?;
     loader.probes().accounts().set_events_per_second(live.events_per_second);
     Ok(applied.map(|reply| ApplyReply { holders: loader.holders(live.holders), ..reply }))
@@ -283,6 +290,9 @@ fn changes(before: &Live, now: &Live, applied: Option<&ApplyReply>) -> Vec<Strin
         (before.mode != now.mode, "policy.mode"),
         (before.signal != now.signal, "policy.enforce_signal"),
         (before.holders != now.holders, "policy.holders"),
+        (before.trust.directory != now.trust.directory, "trust.directory"),
+        (before.trust.threshold != now.trust.threshold, "trust.threshold"),
+        (before.trust.require_signature != now.trust.require_signature, "trust.require_signature"),
         (before.events_per_second != now.events_per_second, "events.per_second"),
         (before.stdout_when_full != now.stdout_when_full, "sinks.stdout.when_full"),
         (before.events_file != now.events_file, "sinks.file.path"),

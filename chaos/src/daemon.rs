@@ -3,13 +3,13 @@
 
 use crate::inside::{FAULTS, FaultyMaker};
 use aegis_actors::host::{Mode, TestSettings};
-use aegis_actors::loader::LoaderSettings;
+use aegis_actors::loader::{LoaderSettings, Witness};
 use aegis_actors::local::FirstPolicy;
 use aegis_actors::reload::Live;
 use aegis_actors::tree::{self, RunError, RunSettings};
 use aegis_control_api::PolicySource;
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// As of `aegisbpf run`.
@@ -21,8 +21,15 @@ pub(crate) struct Args {
     socket: PathBuf,
     #[arg(long)]
     state_dir: PathBuf,
+    /// What it begins with; without one, what is in force.
     #[arg(long)]
-    policy: PathBuf,
+    policy: Option<PathBuf>,
+    /// The step of putting a policy in force at whose end it is killed.
+    #[arg(long, requires = "die_when")]
+    die_at: Option<String>,
+    /// A file; while it is not there, it lives.
+    #[arg(long)]
+    die_when: Option<PathBuf>,
     #[arg(long, default_value_t = 100)]
     events_per_second: u32,
     #[arg(long)]
@@ -37,10 +44,9 @@ pub(crate) const HUNG: u8 = 8;
 /// Runs it until it ends.
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let faults = std::env::var_os(FAULTS).with_context(|| format!("{FAULTS} names no socket"))?;
-    let maker = FaultyMaker::listening(faults.as_ref()).context("cannot listen for faults")?;
-    let name = args.policy.display().to_string();
-    let text = std::fs::read_to_string(&args.policy).with_context(|| format!("cannot read {name}"))?;
+    let first = first(args.policy.as_deref())?;
+    let die_at = args.die_at.zip(args.die_when);
+    let witness = die_at.map_or_else(Witness::default, |(step, when)| mortal(step, when));
     let settings = RunSettings {
         loader: LoaderSettings {
             bpffs_root: args.bpffs_root,
@@ -50,6 +56,7 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             fallback: args.allow_audit_fallback,
             survival_cgroups: Some(Vec::new()),
             test: TestSettings::default(),
+            witness,
         },
         socket: args.socket,
         once: false,
@@ -61,7 +68,15 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
         },
         configuration: None,
     };
-    match tree::run_made_by(&maker, &settings, FirstPolicy::Ordered(vec![PolicySource { name, text }])) {
+    // Without a way in for faults its parts are as they are.
+    let ended = match std::env::var_os(FAULTS) {
+        None => tree::run(&settings, first),
+        Some(faults) => {
+            let maker = FaultyMaker::listening(faults.as_ref()).context("cannot listen for faults")?;
+            tree::run_made_by(&maker, &settings, first)
+        }
+    };
+    match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             eprintln!("aegis-chaos: {}", error.whole());
@@ -69,4 +84,21 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             Ok(if is_hung { ExitCode::from(HUNG) } else { ExitCode::FAILURE })
         }
     }
+}
+
+fn first(policy: Option<&Path>) -> Result<FirstPolicy> {
+    let Some(path) = policy else { return Ok(FirstPolicy::AsItWas) };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+    Ok(FirstPolicy::Ordered(vec![PolicySource::unsigned(name, text)]))
+}
+
+/// Kills this process at the end of a step, as soon as a file is there.
+fn mortal(step: String, when: PathBuf) -> Witness {
+    Witness::new(move |ended| {
+        if ended == step && when.exists() {
+            // Nothing of it is left to say that it failed.
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        }
+    })
 }

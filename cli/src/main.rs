@@ -14,7 +14,8 @@ use output::Format;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use verbs::{
-    allow, block, config, demo, detach, doctor, events, health, metrics, policy, run, stats, status,
+    allow, block, config, demo, detach, doctor, events, health, keys, metrics, network, policy, run, stats,
+    status, survival,
 };
 
 /// Stops programs on Linux hosts from touching what a policy forbids.
@@ -82,12 +83,21 @@ enum Verb {
     /// Checks and changes the policy in force.
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
+    /// Makes keys, and edits which are trusted: whose policies are put in force.
+    #[command(subcommand)]
+    Keys(keys::KeysVerb),
     /// Edits what is denied on this host beside the policy: a list that outlasts the daemon.
     #[command(subcommand)]
     Block(block::BlockVerb),
     /// Edits which cgroups are exempt on this host beside those of the policy.
     #[command(subcommand)]
     Allow(allow::AllowVerb),
+    /// Edits which addresses and ports are denied on this host beside the policy.
+    #[command(subcommand)]
+    Network(network::NetworkVerb),
+    /// Shows who and what is never denied, and whether all are there that should be.
+    #[command(subcommand)]
+    Survival(survival::SurvivalVerb),
     /// Prints the records that the daemon has, one JSON object per line.
     Events(events::EventsArgs),
     /// Prints counts since arming and sizes of the tables.
@@ -103,11 +113,19 @@ enum Verb {
     Demo(demo::DemoArgs),
 }
 
+impl Verb {
+    /// Whether root could do more than others. It does not help whoever makes keys and signs.
+    fn needs_root(&self) -> bool {
+        use policy::PolicyVerb::{Sign, Verify};
+        !matches!(self, Self::Keys(_) | Self::Policy(Sign(_) | Verify(_)))
+    }
+}
+
 fn main() -> ExitCode {
     // The two faces of the self-check's helper process come before everything else: it must not print.
     match std::env::args().nth(1).as_deref() {
         Some(aegis_actors::host::HELPER_ARGUMENT) => {
-            return ending(aegis_actors::host::helper_main().map_err(Into::into));
+            return ending(aegis_actors::host::helper_main().map_err(Into::into), true);
         }
         Some(aegis_actors::host::RAN_ARGUMENT) => {
             output::line("0");
@@ -115,16 +133,19 @@ fn main() -> ExitCode {
         }
         _ => {}
     }
-    let cli = Cli::parse();
-    ending(dispatch(cli))
+    let cli = Cli::parse_from(policy::understood(std::env::args_os()));
+    let needs_root = cli.verb.needs_root();
+    ending(dispatch(cli), needs_root)
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let args = cli.common;
-    // These two are about the configuration, and refuse a wrong one.
+    // These are about the configuration, and refuse a wrong one.
     let verb = match cli.verb {
         Verb::Run(run_args) => return run::run(&args, &run_args),
         Verb::Config(verb) => return config::run(&args, &verb),
+        Verb::Keys(verb) => return keys::run(&args, &verb),
+        Verb::Policy(policy::PolicyVerb::Verify(verify)) => return policy::verify(&args, &verify),
         verb => verb,
     };
     let common = settings::places(&args);
@@ -135,20 +156,22 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Verb::Policy(verb) => policy::run(&common, &verb),
         Verb::Block(verb) => block::run(&common, &verb),
         Verb::Allow(verb) => allow::run(&common, &verb),
+        Verb::Network(verb) => network::run(&common, &verb),
+        Verb::Survival(verb) => survival::run(&args, &common, &verb),
         Verb::Stats(args) => stats::run(&common, &args),
         Verb::Metrics(args) => metrics::run(&common, &args),
         Verb::Events(args) => events::run(&common, &args),
         Verb::Detach(args) => detach::run(&common, &args),
         Verb::Demo(args) => demo::run(&common, &args),
         // Were asked for above.
-        Verb::Run(_) | Verb::Config(_) => Ok(()),
+        Verb::Run(_) | Verb::Config(_) | Verb::Keys(_) => Ok(()),
     }
 }
 
-fn ending(result: anyhow::Result<()>) -> ExitCode {
+fn ending(result: anyhow::Result<()>, needs_root: bool) -> ExitCode {
     let Err(error) = result else { return Exit::Ok.into() };
     let exit = error.downcast_ref::<Failure>().map_or_else(|| exit_of(&error), |failure| failure.exit);
-    let unprivileged = !is_root() && matches!(exit, Exit::Failed | Exit::NoLsm);
+    let unprivileged = needs_root && !is_root() && matches!(exit, Exit::Failed | Exit::NoLsm);
     let exit = if unprivileged { Exit::NotPermitted } else { exit };
     let message = if unprivileged { format!("{error:#}; try again as root") } else { format!("{error:#}") };
     if !message.is_empty() {

@@ -224,6 +224,7 @@ impl Layers {
         let others = [
             ("daemon.socket", Some(settings.daemon.socket.as_path())),
             ("daemon.state_dir", Some(settings.daemon.state_dir.as_path())),
+            ("trust.directory", Some(settings.trust.directory.as_path())),
             ("sinks.file.path", sink),
         ];
         for (key, path) in others {

@@ -24,8 +24,8 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// `true` or `false`.
     Boolean,
-    /// An integer from 0 to that of 32 bits.
-    Count,
+    /// An integer, and the least and the most that it can be.
+    Count(u32, u32),
     /// A size of the ring of events.
     RingBytes,
     /// What is logged.
@@ -74,8 +74,11 @@ pub(crate) const KEYS: &[Key] = &[
     key("policy.holders", Kind::Word(Holders::WORDS), Taken::Reload),
     key("policy.enforce_signal", Kind::Word(EnforceSignal::WORDS), Taken::Reload),
     key("policy.watch", Kind::Boolean, Taken::Reload),
+    key("trust.directory", Kind::Path(PATH_MAX), Taken::Reload),
+    key("trust.threshold", Kind::Count(1, 16), Taken::Reload),
+    key("trust.require_signature", Kind::Boolean, Taken::Reload),
     key("events.ring_bytes", Kind::RingBytes, Taken::Start),
-    key("events.per_second", Kind::Count, Taken::Reload),
+    key("events.per_second", Kind::Count(0, u32::MAX), Taken::Reload),
     key("survival.cgroups", Kind::Cgroups, Taken::Start),
     key("sinks.stdout.when_full", Kind::Word(WhenFull::WORDS), Taken::Reload),
     key("sinks.file.path", Kind::Path(PATH_MAX), Taken::Reload),
@@ -130,7 +133,7 @@ mod tests {
 
     #[test]
     fn sections_and_what_is_in_them() {
-        assert_eq!(names_in(""), ["daemon", "policy", "events", "survival", "sinks", "metrics"]);
+        assert_eq!(names_in(""), ["daemon", "policy", "trust", "events", "survival", "sinks", "metrics"]);
         assert_eq!(names_in("sinks"), ["stdout", "file"]);
         assert_eq!(names_in("sinks.file"), ["path", "when_full"]);
         assert!(is_section("sinks") && is_section("sinks.file"));

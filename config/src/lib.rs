@@ -34,6 +34,6 @@ pub use report::{Code, Located, Report};
 pub use schema::{schema, schema_text};
 pub use settings::{
     Daemon, EnforceSignal, Events, FileSink, Holders, Metrics, Mode, Policy, Settings, Sinks, StdoutSink,
-    Survival, WhenFull,
+    Survival, Trust, WhenFull,
 };
 pub use value::Value;

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 /// Everything that can be set.
@@ -14,6 +15,8 @@ pub struct Settings {
     pub daemon: Daemon,
     /// What is denied, and how.
     pub policy: Policy,
+    /// Whose policies are put in force.
+    pub trust: Trust,
     /// How decisions are told.
     pub events: Events,
     /// Who is never denied anything.
@@ -86,6 +89,27 @@ impl Default for Policy {
             enforce_signal: EnforceSignal::None,
             watch: true,
         }
+    }
+}
+
+/// `[trust]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trust {
+    /// The directory with the public keys that are trusted: each of its files with a name in `.pub`, of minisign or of
+    /// OpenSSH. An absolute path; nobody but root may be able to write there or above. Without it no key is
+    /// trusted.
+    pub directory: PathBuf,
+    /// How many different trusted keys must have signed a policy, from 1 to 16.
+    #[schemars(range(min = 1, max = 16))]
+    pub threshold: NonZeroU8,
+    /// Whether a policy without enough signatures is refused.
+    pub require_signature: bool,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self { directory: "/etc/aegisbpf/keys".into(), threshold: NonZeroU8::MIN, require_signature: false }
     }
 }
 

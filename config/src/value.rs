@@ -51,7 +51,7 @@ impl Raw {
     pub(crate) fn of_variable(kind: Kind, text: &str) -> Self {
         match kind {
             Kind::Boolean => text.parse().map_or_else(|_| Self::Text(text.to_owned()), Self::Boolean),
-            Kind::Count | Kind::RingBytes => match text.parse() {
+            Kind::Count(..) | Kind::RingBytes => match text.parse() {
                 Ok(number) => Self::Integer(Some(number)),
                 Err(_) => Self::Text(text.to_owned()),
             },
@@ -110,7 +110,7 @@ pub(crate) fn check(key: &Key, raw: &Raw, span: Range<usize>, care: Care) -> Res
     let one = |result: Result<Value, Fault>| result.map_err(|fault| vec![(fault, span.clone())]);
     match (key.kind, raw) {
         (Kind::Boolean, Raw::Boolean(boolean)) => Ok(Value::Boolean(*boolean)),
-        (Kind::Count, Raw::Integer(number)) => one(count(key, *number)),
+        (Kind::Count(least, most), Raw::Integer(number)) => one(count(key, *number, least, most)),
         (Kind::RingBytes, Raw::Integer(number)) => one(ring_bytes(key, *number)),
         (Kind::Paths | Kind::Cgroups, Raw::List(items)) => list(key, items, care),
         (Kind::Path(_) | Kind::Word(_) | Kind::Log | Kind::Listen, Raw::Text(text)) => {
@@ -123,7 +123,8 @@ pub(crate) fn check(key: &Key, raw: &Raw, span: Range<usize>, care: Care) -> Res
 fn wrong_type(key: &Key, raw: &Raw) -> Fault {
     let (wanted, help) = match key.kind {
         Kind::Boolean => ("`true` or `false`", "KEY = true"),
-        Kind::Count => ("an integer", "KEY = 100"),
+        Kind::Count(_, most) if most < 100 => ("an integer", "KEY = 2"),
+        Kind::Count(..) => ("an integer", "KEY = 100"),
         Kind::RingBytes => ("an integer", "KEY = 4194304"),
         Kind::Paths => ("a list of paths", "KEY = [\"/etc/aegisbpf/policies\"]"),
         Kind::Cgroups => ("a list of cgroups", "KEY = [\"/system.slice/ssh.service\"]"),
@@ -147,14 +148,12 @@ fn bounds(message: String, label: impl Into<String>, help: impl Into<String>) ->
     Fault::new(Code::OutOfBounds, message, label, help)
 }
 
-fn count(key: &Key, number: Option<i128>) -> Result<Value, Fault> {
-    number.and_then(|number| u32::try_from(number).ok()).map(Value::Integer).ok_or_else(|| {
+fn count(key: &Key, number: Option<i128>, least: u32, most: u32) -> Result<Value, Fault> {
+    let fits = number.and_then(|number| u32::try_from(number).ok());
+    fits.filter(|number| (least..=most).contains(number)).map(Value::Integer).ok_or_else(|| {
         let message = format!("`{}` is out of bounds", key.name);
-        bounds(
-            message,
-            format!("below 0 or above {}", u32::MAX),
-            format!("write an integer from 0 to {}", u32::MAX),
-        )
+        let help = format!("write an integer from {least} to {most}");
+        bounds(message, format!("below {least} or above {most}"), help)
     })
 }
 
@@ -191,7 +190,7 @@ fn check_text(key: &Key, text: &str, care: Care) -> Result<(), Fault> {
         Kind::Word(words) => word(key, text, words),
         Kind::Log => log(key, text),
         Kind::Listen => listen(key, text),
-        Kind::Boolean | Kind::Count | Kind::RingBytes => Ok(()),
+        Kind::Boolean | Kind::Count(..) | Kind::RingBytes => Ok(()),
     }
 }
 

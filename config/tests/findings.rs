@@ -63,6 +63,12 @@ const ROWS: &[Row] = &[
     ("any address", "[metrics]\nlisten = \"0.0.0.0:9464\"\n", &["2:10 out-of-bounds"]),
     ("name of a host", "[metrics]\nlisten = \"localhost:9464\"\n", &["2:10 out-of-bounds"]),
     ("no port", "[metrics]\nlisten = \"[::1]:0\"\n", &["2:10 out-of-bounds"]),
+    ("nobody must sign", "[trust]\nthreshold = 0\n", &["2:13 out-of-bounds"]),
+    ("too many must sign", "[trust]\nthreshold = 17\n", &["2:13 out-of-bounds"]),
+    ("text for a threshold", "[trust]\nthreshold = \"two\"\n", &["2:13 wrong-type"]),
+    ("keys elsewhere", "[trust]\ndirectory = \"keys\"\n", &["2:13 out-of-bounds"]),
+    ("perhaps signed", "[trust]\nrequire_signature = 1\n", &["2:21 wrong-type"]),
+    ("keys among pins", "[trust]\ndirectory = \"/sys/fs/bpf/aegisbpf/keys\"\n", &["2:13 contradiction"]),
     ("socket among pins", "[daemon]\nsocket = \"/sys/fs/bpf/aegisbpf/socket\"\n", &["2:10 contradiction"]),
     ("pins around the state", "[daemon]\nbpffs_root = \"/var/lib\"\n", &["2:14 contradiction"]),
     (

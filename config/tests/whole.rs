@@ -9,6 +9,7 @@ use aegis_config::{
 use proptest::prelude::*;
 use serde_json::Value;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 fn load_text(text: &str) -> Loaded {
@@ -123,7 +124,8 @@ fn settings() -> impl Strategy<Value = Settings> {
     let sinks = (when_full(), prop::option::of(path()), when_full());
     let events = (12_u32..32, any::<u32>(), prop::collection::vec("/[a-z][^\0]{0,10}", 0..3));
     let port = prop::option::of(1_u16..);
-    (path(), policy, sinks, events, port).prop_map(|(state, policy, sinks, events, port)| {
+    let trust = (path(), 1..=16_u8, any::<bool>());
+    (path(), policy, sinks, events, port, trust).prop_map(|(state, policy, sinks, events, port, trust)| {
         let mut settings = Settings::default();
         settings.daemon.state_dir = state;
         settings.daemon.log = "warn,aegis_actors::loader=trace".to_owned();
@@ -133,6 +135,8 @@ fn settings() -> impl Strategy<Value = Settings> {
         (settings.sinks.stdout.when_full, settings.sinks.file.path, settings.sinks.file.when_full) = sinks;
         settings.events.ring_bytes = 1 << events.0;
         (settings.events.per_second, settings.survival.cgroups) = (events.1, events.2);
+        (settings.trust.directory, settings.trust.require_signature) = (trust.0, trust.2);
+        settings.trust.threshold = NonZeroU8::new(trust.1).expect("from 1 on");
         settings.metrics.listen = port.map(|port| SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
         settings
     })

@@ -5,14 +5,17 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod history;
 mod holder;
 mod local;
 mod openapi;
 mod record;
 mod status;
+mod survival;
 mod tree;
 
 pub use accounts::{AccountsReply, CpuAccount, GapCount, RuleHits};
+pub use history::{Asker, Deed, HistoryEntry, HistoryReply, Outcome, RollbackRequest};
 pub use holder::{Holder, HolderAction, HolderReport, Holding, LISTED_HOLDERS};
 pub use local::{Change, ChangeReply, EntriesReply, EntriesRequest};
 pub use openapi::{ROUTES, Route, document};
@@ -20,7 +23,7 @@ pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record, StormRecord, S
 pub use status::{
     ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status, UnseenRule,
 };
-
+pub use survival::{MissingSurvivor, SurvivalReply, Survivor, SurvivorKind};
 pub use tree::{ChildStatus, Gauge, TreeReply};
 
 use schemars::JsonSchema;
@@ -45,15 +48,23 @@ pub mod paths {
     pub const APPLY: &str = "/v1/policy/apply";
     /// POST: the empty policy; [`ApplyReply`](crate::ApplyReply).
     pub const RESET: &str = "/v1/policy/reset";
+    /// POST [`RollbackRequest`](crate::RollbackRequest): an earlier policy; [`ApplyReply`](crate::ApplyReply).
+    pub const ROLLBACK: &str = "/v1/policy/rollback";
+    /// GET: [`HistoryReply`](crate::HistoryReply).
+    pub const HISTORY: &str = "/v1/policy/history";
     /// GET: [`EntriesReply`](crate::EntriesReply), of what the local policy denies. POST
     /// [`EntriesRequest`](crate::EntriesRequest): [`ChangeReply`](crate::ChangeReply).
     pub const BLOCK: &str = "/v1/block";
     /// As [`BLOCK`], of the cgroups that the local policy exempts.
     pub const ALLOW: &str = "/v1/allow";
+    /// As [`BLOCK`], of the addresses and ports that the local policy denies.
+    pub const NETWORK: &str = "/v1/network";
     /// GET: [`PolicyReply`](crate::PolicyReply).
     pub const POLICY: &str = "/v1/policy";
     /// Its text.
     pub const POLICY_TEXT: &str = "/v1/policy/text";
+    /// GET: [`SurvivalReply`](crate::SurvivalReply).
+    pub const SURVIVAL: &str = "/v1/survival";
     /// GET, `?after=N&follow=true`: records as NDJSON.
     pub const EVENTS: &str = "/v1/events";
     /// GET: [`AccountsReply`](crate::AccountsReply).
@@ -74,6 +85,27 @@ pub struct PolicySource {
     pub name: String,
     /// Its text.
     pub text: String,
+    /// Signatures of exactly these bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<SignatureSource>,
+}
+
+impl PolicySource {
+    /// One without signatures.
+    #[must_use]
+    pub fn unsigned(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into(), signatures: Vec::new() }
+    }
+}
+
+/// A file with a signature.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureSource {
+    /// Its name, for diagnostics.
+    pub name: String,
+    /// Its text, as `minisign` or `ssh-keygen -Y sign` makes it.
+    pub text: String,
 }
 
 /// Asks for a policy to be put in force.
@@ -85,9 +117,15 @@ pub struct ApplyRequest {
     /// What is done about those who hold what the policy forbids.
     #[serde(default)]
     pub holders: HolderAction,
+    /// Whether it must be signed, even if the daemon's configuration does not say so.
+    #[serde(default)]
+    pub require_signature: bool,
+    /// Whether everything is only tried, up to what would be loaded: then nothing changes.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
-/// A policy is in force.
+/// A policy is in force; after a dry run, would be.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ApplyReply {
     /// [`API_VERSION`].
@@ -118,7 +156,7 @@ pub struct ApplyReply {
 /// A step of putting a policy in force.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Step {
-    /// Which: `compile`, `resolve`, `build`, `attach`, `load`, `read_back`, `prove`, `flip`, `settle`. Tables that are in
+    /// Which: `verify`, `compile`, `record`, `resolve`, `build`, `attach`, `load`, `read_back`, `prove`, `flip`, `settle`. Tables that are in
     /// force already are not loaded, flipped in or waited for.
     pub step: String,
     /// How long it took.
@@ -135,7 +173,7 @@ pub struct PendingRule {
 }
 
 /// The policy in force.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct PolicyReply {
     /// [`API_VERSION`].
     pub version: u32,
@@ -143,6 +181,18 @@ pub struct PolicyReply {
     pub generation: Option<GenerationStatus>,
     /// The ids of its rules, by number.
     pub rules: Vec<String>,
+    /// How it came into force; none if that is not known here.
+    #[serde(default)]
+    pub entry: Option<HistoryEntry>,
+    /// Rules that are without effect on some path until it can be resolved.
+    #[serde(default)]
+    pub pending: Vec<PendingRule>,
+    /// Since when it has expired. It stays in force.
+    #[serde(default)]
+    pub expired: Option<String>,
+    /// The highest serial of a signed policy that was put in force here; 0 before the first.
+    #[serde(default)]
+    pub highest_serial: u64,
 }
 
 /// The policy in force as a text.

@@ -1,4 +1,4 @@
-//! The local policy: what `block` and `allow` add to the policy in force.
+//! The local policy: what `block`, `allow` and `network deny` add to the policy in force.
 
 use crate::ApplyReply;
 use schemars::JsonSchema;
@@ -22,7 +22,7 @@ pub enum Change {
 pub struct EntriesRequest {
     /// How.
     pub change: Change,
-    /// Paths, inodes or cgroups as format 1 writes them; none to clear.
+    /// Paths, inodes, cgroups, addresses or ports as formats 1 and 2 write them; none to clear.
     #[serde(default)]
     pub entries: Vec<String>,
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     AccountsReply, ApplyReply, ApplyRequest, ChangeReply, DetachReply, DetachRequest, EntriesReply,
-    EntriesRequest, PolicyReply, PolicyTextReply, ROOT_HEADER, Record, Refusal, ReloadReply, Status,
-    TreeReply, paths,
+    EntriesRequest, HistoryReply, PolicyReply, PolicyTextReply, ROOT_HEADER, Record, Refusal, ReloadReply,
+    RollbackRequest, Status, SurvivalReply, TreeReply, paths,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
@@ -71,6 +71,12 @@ pub const ROUTES: &[Route] = &[
     },
     get(paths::BLOCK, "blocked", "What the local policy denies", subschema::<EntriesReply>),
     get(paths::ALLOW, "allowed", "The cgroups that the local policy exempts", subschema::<EntriesReply>),
+    get(
+        paths::NETWORK,
+        "networkDenied",
+        "The addresses and ports that the local policy denies",
+        subschema::<EntriesReply>,
+    ),
     post(
         paths::BLOCK,
         "block",
@@ -86,6 +92,13 @@ pub const ROUTES: &[Route] = &[
         subschema::<ChangeReply>,
     ),
     post(
+        paths::NETWORK,
+        "networkDeny",
+        "Changes which addresses and ports the local policy denies",
+        Some(subschema::<EntriesRequest>),
+        subschema::<ChangeReply>,
+    ),
+    post(
         paths::APPLY,
         "apply",
         "Puts a policy in force",
@@ -93,6 +106,14 @@ pub const ROUTES: &[Route] = &[
         subschema::<ApplyReply>,
     ),
     post(paths::RESET, "reset", "Puts the empty policy in force", None, subschema::<ApplyReply>),
+    post(
+        paths::ROLLBACK,
+        "rollback",
+        "Puts an earlier policy in force again",
+        Some(subschema::<RollbackRequest>),
+        subschema::<ApplyReply>,
+    ),
+    get(paths::HISTORY, "history", "What was put in force, and what was tried", subschema::<HistoryReply>),
     post(
         paths::DETACH,
         "detach",
@@ -106,6 +127,12 @@ pub const ROUTES: &[Route] = &[
         "Has the configuration and the policy files read again",
         None,
         subschema::<ReloadReply>,
+    ),
+    get(
+        paths::SURVIVAL,
+        "survival",
+        "Who and what is never denied, and what is missing there",
+        subschema::<SurvivalReply>,
     ),
     get(paths::OPENAPI, "openapi", "This document", anything),
 ];

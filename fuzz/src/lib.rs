@@ -1,21 +1,22 @@
-//! What must hold of every text that is given to the policy language.
+//! What must hold of every text that is given to the policy language, and of every key and signature.
 //!
 //! A [`Target`] takes any bytes and tells what does not hold. Two forms use the same targets: `cargo xtask fuzz` lets
 //! libFuzzer look for bytes that reach new code, for as long as is asked for; the tests of this crate try the seeds and
 //! random changes of them for some seconds, as a part of `cargo test`.
 //!
-//! What is not here: inputs of other parts. Only policies come from people and are read by root.
+//! What is not here: inputs of other parts. Only these come from people and are read by root.
 #![forbid(unsafe_code)]
 
 mod change;
 mod hold;
 mod seeds;
+mod signatures;
 mod slots;
 mod targets;
 mod words;
 
 pub use change::Changes;
-pub use targets::{FORMAT1, FORMAT3, MERGED, TARGETS, VALUES};
+pub use targets::{FORMAT1, FORMAT3, MERGED, SIGNATURES, TARGETS, VALUES};
 pub use words::{dictionary, words};
 
 use std::io;
@@ -23,7 +24,7 @@ use std::io;
 /// What was found not to hold.
 pub type Finding = String;
 
-/// A way to read bytes as policies.
+/// A way to read bytes as policies, or as what proves whose they are.
 #[derive(Debug)]
 pub struct Target {
     /// What it is called; its program has the same name.

@@ -12,6 +12,8 @@ pub(crate) enum Slot {
     Deny,
     /// A word of the command line to be excepted.
     Allow,
+    /// A word of the command line to be denied on the network.
+    Net,
 }
 
 macro_rules! top {
@@ -79,6 +81,7 @@ pub(crate) const SLOTS: &[Slot] = &[
     Slot::Bare { key: "pid_ns", before: whole!("[[rule.unless]]\npid_ns = ") },
     Slot::Bare { key: "escalate", before: whole!("escalate = ") },
     Slot::Bare { key: "max_rules", before: top!("[tenant.t]\nmnt_ns = 7\nmax_rules = ") },
+    Slot::Net,
 ];
 
 impl Slot {
@@ -86,7 +89,7 @@ impl Slot {
     pub(crate) fn key(&self) -> Option<&'static str> {
         match self {
             Self::Key { key, .. } | Self::Bare { key, .. } => Some(key),
-            Self::Line { .. } | Self::Deny | Self::Allow => None,
+            Self::Line { .. } | Self::Deny | Self::Allow | Self::Net => None,
         }
     }
 

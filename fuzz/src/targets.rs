@@ -2,8 +2,8 @@
 
 use crate::hold::{compiled, must, reported, written};
 use crate::slots::{self, SLOTS, Slot};
-use crate::{Finding, Target, seeds};
-use aegis_policy::{AllowEntry, DenyEntry, Entries, Report, Source, migrate};
+use crate::{Finding, Target, seeds, signatures};
+use aegis_policy::{AllowEntry, DenyEntry, Entries, NetEntry, Report, Source, migrate};
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 
@@ -16,8 +16,12 @@ pub const VALUES: Target = Target { name: "values", check: values, seeds: seeds:
 /// Several files, with a NUL between them.
 pub const MERGED: Target = Target { name: "merged", check: merged, seeds: seeds::merged };
 
+/// A key, a signature and what it is to be of, with a NUL between them.
+pub const SIGNATURES: Target =
+    Target { name: "signatures", check: signatures::check, seeds: signatures::seeds };
+
 /// All of them.
-pub const TARGETS: [&Target; 4] = [&FORMAT3, &FORMAT1, &VALUES, &MERGED];
+pub const TARGETS: [&Target; 5] = [&FORMAT3, &FORMAT1, &VALUES, &MERGED, &SIGNATURES];
 
 /// More files of one policy are not tried.
 const MOST_FILES: usize = 4;
@@ -74,6 +78,7 @@ fn values(input: &[u8]) -> Result<(), Finding> {
         Slot::Line { section, .. } => lines(&format!("version=2\n[{section}]\n{value}\n")),
         Slot::Deny => word(value, DenyEntry::parse, |entry, all| all.deny.extend([entry])),
         Slot::Allow => word(value, AllowEntry::parse, |entry, all| all.allow.extend([entry])),
+        Slot::Net => word(value, |text| NetEntry::parse(None, text), |entry, all| all.net.extend([entry])),
     }
 }
 

@@ -3,7 +3,7 @@
 //! code an input reaches.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may")]
 
-use aegis_fuzz::{Changes, FORMAT1, FORMAT3, MERGED, Target, VALUES, dictionary};
+use aegis_fuzz::{Changes, FORMAT1, FORMAT3, MERGED, SIGNATURES, Target, VALUES, dictionary};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -50,6 +50,11 @@ fn values_hold() {
 #[test]
 fn merged_files_hold() {
     play(&MERGED);
+}
+
+#[test]
+fn signatures_hold() {
+    play(&SIGNATURES);
 }
 
 /// libFuzzer refuses a dictionary as a whole for one wrong line.

@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of everything in this crate. A daemon adopts pinned probes only if theirs is the same.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// Identity of a file, directory or other inode, as the kernel sees it. Never derived from `stat()`.
 #[derive(
@@ -360,6 +360,17 @@ pub struct Active {
     pub generation: u32,
     /// Its enforced operations, kept here so that a missing table is denied rightly.
     pub enforced_operations: u32,
+}
+
+/// The one value of `accepted`: the newest signed policy that was put in force since the probes were armed. The probes do
+/// not look at it; it is pinned beside them so that it outlasts whoever removes it from the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Accepted {
+    /// Its serial; 0 before the first.
+    pub serial: u64,
+    /// SHA-256 of its texts, as the daemon joins them.
+    pub digest: [u8; 32],
 }
 
 /// The one value of `self_check`: the task whose requests are decided as a proof.

@@ -1,5 +1,6 @@
 //! The entries of one file of format 1, as sets that can be edited.
 
+use crate::check::NetKind;
 use crate::diagnostic::{Fault, Place, Report, quote};
 use crate::plan::{Action, Anchors, CgroupRef, Object, Operations, Plan, Rule};
 use crate::{Source, check};
@@ -37,6 +38,23 @@ impl DenyEntry {
     /// A report that says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, Report> {
         check::deny_entry(text).map(Self).map_err(|fault| report(fault, text))
+    }
+}
+
+impl NetEntry {
+    /// Takes an address, addresses with a prefix, or a port with protocol and direction; of one kind alone, or of the one
+    /// that the text looks like.
+    ///
+    /// # Errors
+    /// A report that says what is wrong with it.
+    pub fn parse(kind: Option<NetKind>, text: &str) -> Result<Self, Report> {
+        check::net_entry(kind, text).map(Self).map_err(|fault| report(fault, text))
+    }
+
+    /// Which kind it is.
+    #[must_use]
+    pub fn kind(&self) -> NetKind {
+        self.0.line().0
     }
 }
 
@@ -169,8 +187,8 @@ impl Entries {
             add(section, entry.to_string());
         }
         for entry in &self.net {
-            let (section, line) = entry.0.line();
-            add(section, line);
+            let (kind, line) = entry.0.line();
+            add(kind.section(), line);
         }
         self.allow.iter().for_each(|entry| add("allow_cgroup", entry.to_string()));
         // Both versions have the same sections; whoever reads the first one alone may not know those for the network.

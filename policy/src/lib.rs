@@ -8,19 +8,23 @@
 //! 3. `plan`: the result, the same on every machine: paths are not resolved, cgroups not looked up.
 //! 4. `diagnostic`: what was wrong. All of it is told at once, each with place, cause and remedy.
 //!
-//! [`Entries`] edits formats 1 and 2, [`migrate`] rewrites them. This crate opens no file, asks no clock, and knows nothing
+//! [`Entries`] edits formats 1 and 2, [`migrate`] rewrites them, [`import`] takes them out of signed bundles. This crate opens no file, asks no clock, and knows nothing
 //! of the host a plan will be used on: whether a path exists is found out by whoever resolves the plan.
 #![forbid(unsafe_code)]
 
 mod check;
+mod content;
 mod diagnostic;
 mod entries;
+pub mod import;
 mod migrate;
 mod moment;
 mod plan;
 mod schema;
 mod syntax;
 
+pub use check::NetKind;
+pub use content::{ContentDigest, NoDigest};
 pub use diagnostic::{Code, Diagnostic, Level, Located, Place, Point, Related, RelatedPlace, Report};
 pub use entries::{AllowEntry, DenyEntry, Entries, NetEntry};
 pub use migrate::{Migrated, migrate};
@@ -53,6 +57,19 @@ pub struct Compiled {
 #[must_use]
 pub fn is_old_format(text: &str) -> bool {
     check::is_format_1(text)
+}
+
+/// A moment, in seconds since 1970, as policies write moments.
+#[must_use]
+pub fn moment(seconds: u64) -> String {
+    plan::Moment(seconds).to_string()
+}
+
+/// The serial that one of the files of a policy gives by itself; none if it gives none, or cannot be read. What a whole policy
+/// has is [`Plan::serial`].
+#[must_use]
+pub fn serial_of(text: &str) -> Option<u64> {
+    if is_old_format(text) { None } else { check::serial_of(text) }
 }
 
 /// Compiles the files of one policy. Their order and the order inside them mean nothing.

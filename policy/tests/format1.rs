@@ -3,7 +3,8 @@
 
 use aegis_kernel_abi::Mode;
 use aegis_policy::{
-    AllowEntry, Anchors, Code, DenyEntry, Entries, Object, Operations, Plan, Report, Source, compile,
+    AllowEntry, Anchors, Code, DenyEntry, Entries, NetEntry, NetKind, Object, Operations, Plan, Report,
+    Source, compile,
 };
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -102,6 +103,49 @@ fn words_become_entries() {
     }
     for (word, code) in [("a", Code::BadCgroup), ("/", Code::RootCgroup), ("/a\n/b", Code::NotALine)] {
         let report = AllowEntry::parse(word).unwrap_err();
+        assert_eq!(codes(&report), [code], "{word:?}: {report}");
+    }
+}
+
+#[test]
+fn words_become_entries_for_the_network() {
+    use NetKind::{Cidr, Ip, Port};
+    for (word, kind, line) in [
+        ("10.0.0.1", Ip, "10.0.0.1"),
+        ("2001:DB8::1", Ip, "2001:db8::1"),
+        ("1:2:3:4:5:6:7:8", Ip, "1:2:3:4:5:6:7:8"),
+        ("10.1.2.3/8", Cidr, "10.0.0.0/8"),
+        ("2001:db8::/32", Cidr, "2001:db8::/32"),
+        ("::/0", Cidr, "::/0"),
+        // One address, however it is written.
+        ("10.0.0.1/32", Ip, "10.0.0.1"),
+        ("22", Port, "22"),
+        ("22:any:both", Port, "22"),
+        ("53:udp", Port, "53:udp"),
+        ("22:tcp:bind", Port, "22:tcp:bind"),
+        ("25:any:egress", Port, "25:any:connect"),
+    ] {
+        let entry = NetEntry::parse(None, word).unwrap();
+        assert_eq!((entry.kind(), entry.to_string().as_str()), (kind, line), "{word}");
+        assert_eq!(NetEntry::parse(None, line).unwrap(), entry, "{word}");
+        assert_eq!(NetEntry::parse(Some(kind), line).unwrap(), entry, "{word}");
+    }
+    for (kind, word, code) in [
+        (None, "", Code::BadPort),
+        (None, "65536", Code::BadPort),
+        (None, "ssh", Code::BadPort),
+        (None, "10.0.0.256", Code::BadNet),
+        (None, "10.0.0.0/33", Code::NumberTooBig),
+        (None, "22:sctp", Code::BadProtocol),
+        (None, "22:tcp:in", Code::UnknownDirection),
+        (None, "22\n[allow_cgroup]\n/x", Code::BadNet),
+        (None, "22\n[allow_cgroup]", Code::BadPort),
+        (None, "2001:db8::1\n::2", Code::BadNet),
+        (Some(Ip), "10.0.0.0/8", Code::BadNet),
+        (Some(Cidr), "10.0.0.1", Code::BadNet),
+        (Some(Port), "10.0.0.1", Code::BadPort),
+    ] {
+        let report = NetEntry::parse(kind, word).unwrap_err();
         assert_eq!(codes(&report), [code], "{word:?}: {report}");
     }
 }

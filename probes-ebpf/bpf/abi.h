@@ -74,7 +74,7 @@
 
 #define AEGIS_OPERATION_SYMLINK 2048
 
-#define AEGIS_ABI_VERSION 3
+#define AEGIS_ABI_VERSION 4
 
 #define AEGIS_ENTRY_HAS_SLOTS 1
 
@@ -203,6 +203,11 @@ struct aegis_survival_key {
 struct aegis_survival {
   uint32_t operations;
   uint32_t reserved;
+};
+
+struct aegis_accepted {
+  uint64_t serial;
+  uint8_t digest[32];
 };
 
 struct aegis_identity {

@@ -19,6 +19,7 @@ struct aegis_described {
 	struct aegis_exempt exempt;
 	struct aegis_generation_info generation_info;
 	struct aegis_survival_key survival_key;
+	struct aegis_accepted accepted;
 	struct aegis_survival survival;
 	struct aegis_identity identity;
 	struct aegis_active active;

@@ -112,6 +112,14 @@ struct {
 	__type(value, struct aegis_survival);
 } survival SEC(".maps");
 
+/* The daemon's alone; no probe looks at it. */
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, uint32_t);
+	__type(value, struct aegis_accepted);
+} accepted SEC(".maps");
+
 struct {
 	__uint(type, MAP_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -7,6 +7,7 @@
 //! the tables of one generation and end before it is there. It is the only
 //! one that calls bpf(2).
 
+mod accepted;
 mod accounts;
 pub mod bench;
 mod beside;
@@ -46,7 +47,7 @@ pub use notices::NoticeRing;
 pub use object::{fallback_object, holders_object, lsm_object, object_digest, resolve_object};
 pub use pinned::{Pinned, examine};
 pub use pins::{Lock, PinDir, file_system_magic};
-pub use probes::{Arrival, Probes, Settings, TestSettings};
+pub use probes::{Arrival, Probes, Settings, TestSettings, survivors};
 pub use resolve::Resolver;
 pub use self_check::{HELPER_ARGUMENT, Helper, RAN_ARGUMENT, helper_main};
 pub use tables::{Anchor, Builder, Header, Say, Tables, unpadded};

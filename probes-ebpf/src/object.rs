@@ -194,7 +194,7 @@ pub(crate) fn program_tag(program: std::os::fd::BorrowedFd<'_>) -> std::io::Resu
 pub(crate) const IDENTITY: &str = "identity";
 
 /// All maps of the object by name. Those that are banked hold the tables of generations.
-pub(crate) const MAPS: [&str; 19] = [
+pub(crate) const MAPS: [&str; 20] = [
     "objects",
     "slots",
     "rows",
@@ -213,6 +213,7 @@ pub(crate) const MAPS: [&str; 19] = [
     "summarised",
     "ledger",
     "reader",
+    "accepted",
     IDENTITY,
 ];
 

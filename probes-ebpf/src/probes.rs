@@ -21,7 +21,7 @@ use aegis_kernel_abi::{
 use aya::Ebpf;
 use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use zerocopy::IntoBytes;
@@ -256,9 +256,7 @@ impl Probes {
     /// # Errors
     /// If the table cannot be read.
     pub fn survivors(&self) -> Result<Survivors, Error> {
-        let (keys, values) = sys::map_read_all::<SurvivalKey, Survival>(self.survival.as_fd(), SURVIVAL_READ)
-            .map_err(call("read", "survival"))?;
-        Ok(keys.into_iter().zip(values).collect())
+        read_survivors(self.survival.as_fd())
     }
 
     /// Proves that our rule in `generation` denies, on each of `hooks`. The generation may be a staged one.
@@ -331,6 +329,20 @@ fn own_executable(resolver: &Resolver) -> Result<ObjectKey, Error> {
         OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(OWN_EXECUTABLE).map_err(failed())?;
     let keys = resolver.object_keys(&[file.as_fd()])?;
     keys.first().copied().ok_or_else(|| failed()(io::ErrorKind::NotFound.into()))
+}
+
+/// The survival list that is pinned. Needs no lock.
+///
+/// # Errors
+/// If the table cannot be opened or read.
+pub fn survivors(pins: &PinDir) -> Result<Survivors, Error> {
+    read_survivors(open_map(pins, "survival")?.as_fd())
+}
+
+fn read_survivors(map: BorrowedFd<'_>) -> Result<Survivors, Error> {
+    let (keys, values) =
+        sys::map_read_all::<SurvivalKey, Survival>(map, SURVIVAL_READ).map_err(call("read", "survival"))?;
+    Ok(keys.into_iter().zip(values).collect())
 }
 
 /// More than the survival table can hold.

@@ -5,9 +5,9 @@
 mod btf;
 
 use aegis_kernel_abi::{
-    Active, Counters, Delivered, Entry, Event, Exempt, GenerationInfo, Held, Identity, InodeNumber, Ledger,
-    Membership, Notice, ObjectKey, Process, Proof, ReaderMark, Resolved, Row, RuleInfo, SelfCheck, SlotKey,
-    Storm, StormKey, Summarised, Survival, SurvivalKey,
+    Accepted, Active, Counters, Delivered, Entry, Event, Exempt, GenerationInfo, Held, Identity, InodeNumber,
+    Ledger, Membership, Notice, ObjectKey, Process, Proof, ReaderMark, Resolved, Row, RuleInfo, SelfCheck,
+    SlotKey, Storm, StormKey, Summarised, Survival, SurvivalKey,
 };
 use btf::{Btf, Member, Struct};
 use std::mem::offset_of;
@@ -73,6 +73,7 @@ fn keys_and_values() -> Vec<Layout> {
         ),
         layout!("aegis_survival_key", SurvivalKey { object, kind, reserved }),
         layout!("aegis_survival", Survival { operations, reserved }),
+        layout!("aegis_accepted", Accepted { serial, digest }),
         layout!(
             "aegis_identity",
             Identity { abi_version, size, name_key, object_digest, program_tags, kind, reserved }

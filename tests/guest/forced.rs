@@ -4,7 +4,7 @@
 //! The probes are loaded by this process, as the command cannot set what only tests may.
 
 use aegis_actors::host::{Mode, TestSettings};
-use aegis_actors::loader::{Loader, LoaderSettings};
+use aegis_actors::loader::{Loader, LoaderSettings, Witness};
 use aegis_kernel_abi::{Event, Operations, Reason};
 use aegis_policy::{Plan, Source, compile};
 use aegis_tests::check::expect;
@@ -72,6 +72,7 @@ impl Armed {
             // This process is on the list: it takes everything down again.
             survival_cgroups: Some(Vec::new()),
             test: TestSettings { force, pause: 0 },
+            witness: Witness::default(),
         };
         let mut armed = Self(Loader::open(settings).expect("armed probes"));
         armed.0.apply(plan(mode)).expect("a policy in force");

@@ -20,6 +20,8 @@ mod no_window;
 mod policies;
 mod reload;
 mod signals;
+mod steps;
+mod survival;
 mod systemd;
 mod verbs;
 
@@ -58,6 +60,7 @@ fn main() {
         names::trials(),
         forced::trials(),
         no_window::trials(),
+        steps::trials(),
         large::trials(),
         policies::trials(),
         health::trials(),
@@ -65,6 +68,7 @@ fn main() {
         moves::trials(),
         reload::trials(),
         signals::trials(),
+        survival::trials(),
         verbs::trials(),
     ]
     .into_iter()

@@ -114,6 +114,7 @@ fn structs() -> Vec<String> {
         "GenerationInfo",
         "SurvivalKey",
         "Survival",
+        "Accepted",
         "Identity",
         "Active",
         "SelfCheck",

@@ -44,7 +44,7 @@ enum Verb {
     Bench(bench::Verb),
     /// Lets the daemon and its parts fail while attackers try what the policy denies, and tells what held.
     Chaos(chaos::Args),
-    /// Gives the policy language texts that a fuzzer finds, and tells what did not hold.
+    /// Gives the policy language, and what verifies signatures, texts that a fuzzer finds, and tells what did not hold.
     Fuzz(fuzz::Args),
     /// Runs commands and tests in a virtual machine whose kernel enforces.
     #[command(subcommand)]

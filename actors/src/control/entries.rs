@@ -6,7 +6,7 @@ use super::server::Peer;
 use super::state::{Access, may};
 use crate::loader::Loader;
 use crate::local::{List, Policies};
-use aegis_control_api::{ChangeReply, EntriesReply, EntriesRequest, HolderAction};
+use aegis_control_api::{Asker, ChangeReply, EntriesReply, EntriesRequest, HolderAction};
 use axum::extract::State;
 use axum::{Extension, Json};
 use std::sync::Arc;
@@ -19,20 +19,35 @@ pub(super) async fn allowed(State(daemon): State<Arc<Daemon>>, peer: Extension<P
     list(daemon, peer, List::Allow).await
 }
 
-pub(super) async fn block(
+pub(super) async fn network_denied(
     State(daemon): State<Arc<Daemon>>,
     peer: Extension<Peer>,
+) -> Reply<EntriesReply> {
+    list(daemon, peer, List::Network).await
+}
+
+pub(super) async fn block(
+    State(daemon): State<Arc<Daemon>>,
+    asker: Extension<Asker>,
     Sent(request): Sent<EntriesRequest>,
 ) -> Reply<ChangeReply> {
-    change(daemon, peer, List::Block, request).await
+    change(daemon, asker, List::Block, request).await
 }
 
 pub(super) async fn allow(
     State(daemon): State<Arc<Daemon>>,
-    peer: Extension<Peer>,
+    asker: Extension<Asker>,
     Sent(request): Sent<EntriesRequest>,
 ) -> Reply<ChangeReply> {
-    change(daemon, peer, List::Allow, request).await
+    change(daemon, asker, List::Allow, request).await
+}
+
+pub(super) async fn network_deny(
+    State(daemon): State<Arc<Daemon>>,
+    asker: Extension<Asker>,
+    Sent(request): Sent<EntriesRequest>,
+) -> Reply<ChangeReply> {
+    change(daemon, asker, List::Network, request).await
 }
 
 async fn list(daemon: Arc<Daemon>, Extension(Peer(uid)): Extension<Peer>, list: List) -> Reply<EntriesReply> {
@@ -42,13 +57,13 @@ async fn list(daemon: Arc<Daemon>, Extension(Peer(uid)): Extension<Peer>, list: 
 
 async fn change(
     daemon: Arc<Daemon>,
-    Extension(Peer(uid)): Extension<Peer>,
+    Extension(asker): Extension<Asker>,
     list: List,
     request: EntriesRequest,
 ) -> Reply<ChangeReply> {
-    may(Access::Change, uid)?;
+    may(Access::Change, asker.uid)?;
     let change = move |policies: &mut Policies, loader: &mut Loader| {
-        let mut reply = policies.change(loader, list, &request)?;
+        let mut reply = policies.change(loader, list, &request, asker)?;
         // After the flip: nothing is opened in between.
         reply.applied.holders = loader.holders(HolderAction::Report);
         Ok(reply)

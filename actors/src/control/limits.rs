@@ -28,7 +28,7 @@ pub(super) const HEADERS: usize = 64;
 /// Most bytes of a body that is neither a policy nor a list. More is answered with 413.
 pub(super) const SMALL_BODY: usize = 64 * 1024;
 
-/// Most bytes of a list for `block` and `allow`: more than a command line can hold, which is 2 MB by default (execve(2)).
+/// Most bytes of a list for `block`, `allow` and `network deny`: more than a command line can hold, which is 2 MB by default (execve(2)).
 pub(super) const LIST_BODY: usize = 4 * 1024 * 1024;
 
 /// A policy may be large, but not without bound: 100,000 paths of 4,095 bytes are some 400 MB. Only root can send one.
@@ -41,7 +41,7 @@ pub(super) const FOLLOWERS: usize = 16;
 pub(super) fn body_limit(path: &str) -> usize {
     match path {
         paths::APPLY => POLICY_BODY,
-        paths::BLOCK | paths::ALLOW => LIST_BODY,
+        paths::BLOCK | paths::ALLOW | paths::NETWORK => LIST_BODY,
         _ => SMALL_BODY,
     }
 }

@@ -8,15 +8,15 @@ use super::server::{Peer, Places, serve};
 use super::state::{Access, child_status, may, other_root, policy_refusal, refusal};
 use super::{Socket, entries};
 use crate::loader::{LoadError, Loader};
-use crate::local::{Policies, PolicyError};
+use crate::local::{Origin, Policies, PolicyError};
 use crate::looped::Looped;
 use crate::metrics;
 use crate::spool::{Received, Store};
 use crate::ways::Ways;
 use aegis_control_api::{
-    API_VERSION, AccountsReply, ApplyReply, ApplyRequest, Counts, DaemonStatus, DetachReply, DetachRequest,
-    HolderAction, LinkStatus, Memory, PolicyReply, PolicyTextReply, ROOT_HEADER, Refusal, ReloadReply,
-    Status, TreeReply, paths,
+    API_VERSION, AccountsReply, ApplyReply, ApplyRequest, Asker, Counts, DaemonStatus, Deed, DetachReply,
+    DetachRequest, HistoryReply, HolderAction, LinkStatus, Memory, PolicyReply, PolicyTextReply, ROOT_HEADER,
+    Refusal, ReloadReply, RollbackRequest, Status, SurvivalReply, TreeReply, paths,
 };
 use aegis_supervisor::{BoxError, Child, Life};
 use async_trait::async_trait;
@@ -83,7 +83,7 @@ impl Daemon {
 }
 
 /// What is answered where. The table of `aegis-control-api` says the same for others.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 13] {
+pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 17] {
     [
         (paths::STATUS, get(status)),
         (paths::TREE, get(tree)),
@@ -91,10 +91,14 @@ pub(super) fn routes() -> [(&'static str, MethodRouter<Arc<Daemon>>); 13] {
         (paths::POLICY_TEXT, get(policy_text)),
         (paths::APPLY, post(apply)),
         (paths::RESET, post(reset)),
+        (paths::ROLLBACK, post(rollback)),
+        (paths::HISTORY, get(history)),
         (paths::BLOCK, get(entries::blocked).post(entries::block)),
         (paths::ALLOW, get(entries::allowed).post(entries::allow)),
+        (paths::NETWORK, get(entries::network_denied).post(entries::network_deny)),
         (paths::EVENTS, get(events)),
         (paths::ACCOUNTS, get(accounts)),
+        (paths::SURVIVAL, get(survival)),
         (paths::DETACH, post(detach)),
         (paths::RELOAD, post(reload)),
         (paths::OPENAPI, get(openapi)),
@@ -222,7 +226,7 @@ async fn policy(
     Extension(Peer(uid)): Extension<Peer>,
 ) -> Reply<PolicyReply> {
     may(Access::Read, uid)?;
-    with_loader(&daemon, |loader| loader.policy().map_err(|error| refusal(&error))).await.map(Json)
+    with_policies(&daemon, |policies, loader| policies.show(loader)).await.map(Json)
 }
 
 async fn policy_text(
@@ -248,22 +252,54 @@ async fn accounts(
         .map(Json)
 }
 
-async fn apply(
+async fn survival(
     State(daemon): State<Arc<Daemon>>,
     Extension(Peer(uid)): Extension<Peer>,
-    Sent(request): Sent<ApplyRequest>,
-) -> Reply<ApplyReply> {
-    may(Access::Change, uid)?;
-    let sources = request.sources;
-    put_in_force(&daemon, request.holders, |policies, loader| policies.apply(loader, sources)).await.map(Json)
+) -> Reply<SurvivalReply> {
+    may(Access::Read, uid)?;
+    with_loader(&daemon, |loader| loader.survival().map_err(|error| refusal(&error))).await.map(Json)
 }
 
-async fn reset(
+async fn history(
     State(daemon): State<Arc<Daemon>>,
     Extension(Peer(uid)): Extension<Peer>,
+) -> Reply<HistoryReply> {
+    may(Access::Read, uid)?;
+    with_policies(&daemon, |policies, loader| policies.history(loader)).await.map(Json)
+}
+
+async fn apply(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(asker): Extension<Asker>,
+    Sent(request): Sent<ApplyRequest>,
 ) -> Reply<ApplyReply> {
-    may(Access::Change, uid)?;
-    put_in_force(&daemon, HolderAction::Report, Policies::reset).await.map(Json)
+    may(Access::Change, asker.uid)?;
+    let ApplyRequest { sources, holders, dry_run, require_signature } = request;
+    let origin = Origin { must_be_signed: require_signature, ..Origin::asked(Deed::Apply, asker) };
+    if dry_run {
+        let rehearsed =
+            with_policies(&daemon, move |policies, loader| policies.rehearse(loader, sources, origin)).await;
+        return rehearsed.map(Json);
+    }
+    let put = move |policies: &mut Policies, loader: &mut Loader| policies.apply(loader, sources, origin);
+    put_in_force(&daemon, holders, put).await.map(Json)
+}
+
+async fn reset(State(daemon): State<Arc<Daemon>>, Extension(asker): Extension<Asker>) -> Reply<ApplyReply> {
+    may(Access::Change, asker.uid)?;
+    let put = move |policies: &mut Policies, loader: &mut Loader| policies.reset(loader, asker);
+    put_in_force(&daemon, HolderAction::Report, put).await.map(Json)
+}
+
+async fn rollback(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(asker): Extension<Asker>,
+    Sent(request): Sent<RollbackRequest>,
+) -> Reply<ApplyReply> {
+    may(Access::Change, asker.uid)?;
+    let put =
+        move |policies: &mut Policies, loader: &mut Loader| policies.rollback(loader, request.to, asker);
+    put_in_force(&daemon, HolderAction::Report, put).await.map(Json)
 }
 
 async fn put_in_force<F>(daemon: &Daemon, action: HolderAction, change: F) -> Result<ApplyReply, Refused>

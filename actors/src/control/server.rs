@@ -3,7 +3,7 @@
 use super::limits::{CONNECTIONS, FAREWELL, FOR_ROOT, HEADER_BYTES, HEADERS, Patience, TURNED_AWAY};
 use super::patient::Patient;
 use super::refused::Refused;
-use aegis_control_api::{Refusal, RefusalKind};
+use aegis_control_api::{Asker, Refusal, RefusalKind};
 use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
@@ -131,13 +131,24 @@ fn connect(
     patience: Patience,
     places: &Places,
 ) {
-    let Some(peer) = stream.peer_cred().ok().map(|credentials| Peer(credentials.uid())) else {
+    let Some(credentials) = stream.peer_cred().ok() else {
         return turn_away(connections, stream, unknown().into(), places);
     };
+    let peer = Peer(credentials.uid());
     match places.take(peer) {
-        Some(place) => drop(connections.spawn(answer(stream, peer, router.clone(), patience, place))),
+        Some(place) => {
+            let asker = Asker { uid: credentials.uid(), login: credentials.pid().and_then(login) };
+            drop(connections.spawn(answer(stream, (peer, asker), router.clone(), patience, place)));
+        }
         None => turn_away(connections, stream, full(), places),
     }
+}
+
+/// Who had logged in to become this process. It is only told: the process may have ended by now, and another have its number.
+fn login(pid: i32) -> Option<u32> {
+    let login: u32 = std::fs::read_to_string(format!("/proc/{pid}/loginuid")).ok()?.trim().parse().ok()?;
+    // The kernel's word for nobody.
+    (login != u32::MAX).then_some(login)
 }
 
 fn unknown() -> Refusal {
@@ -172,7 +183,7 @@ fn turn_away(connections: &mut Connections, mut stream: UnixStream, why: Refused
 
 async fn answer(
     stream: UnixStream,
-    peer: Peer,
+    (peer, asker): (Peer, Asker),
     router: Router,
     patience: Patience,
     place: OwnedSemaphorePermit,
@@ -184,6 +195,7 @@ async fn answer(
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(asker);
         request.extensions_mut().insert(line.clone());
         router.call(request)
     });

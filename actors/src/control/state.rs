@@ -48,7 +48,9 @@ pub(crate) fn refusal(error: &LoadError) -> Refusal {
 pub(crate) fn policy_refusal(error: &PolicyError) -> Refusal {
     let kind = match error {
         PolicyError::Load(error) => return refusal(error),
-        PolicyError::Wrong(_) | PolicyError::UnknownSources => RefusalKind::Policy,
+        PolicyError::Wrong(_) | PolicyError::Untrusted(_) | PolicyError::UnknownSources => {
+            RefusalKind::Policy
+        }
         PolicyError::File { .. } => RefusalKind::Failed,
     };
     Refusal { kind, message: error.whole() }

@@ -31,7 +31,7 @@ impl Child for LoaderChild {
         let settings = LoaderSettings { mode: live.mode, signal: live.signal, ..self.settings.clone() };
         let loader = Loader::open(settings).map_err(|error| self.boot.failed(error.into()))?;
         loader.probes().accounts().set_events_per_second(live.events_per_second);
-        let policies = Policies::new(self.state_directory.clone());
+        let policies = Policies::new(self.state_directory.clone(), live.trust);
         Ok(LoaderActor { loader, policies, life: life.clone(), boot: Arc::clone(&self.boot) })
     }
 }

@@ -8,10 +8,12 @@ mod holders;
 mod look;
 mod names;
 mod pins;
+mod read;
 mod resolve;
 mod run;
 mod state;
 mod stopwatch;
+mod survival;
 mod walk;
 
 pub(crate) use actor::{LoaderChild, LoaderRef};
@@ -19,8 +21,10 @@ pub use names::RuleNames;
 pub use pins::{accounts_from_pins, detach_pins, examine_pins, policy_from_pins, status_from_pins};
 pub use run::{Loader, LoaderSettings};
 pub use state::{counts, link_status};
+pub use survival::survival_from_pins;
 
 pub(crate) use state::hex;
+pub use stopwatch::Witness;
 pub(crate) use stopwatch::{Stopwatch, log};
 
 use aegis_probes::Error as ProbeError;

@@ -22,6 +22,7 @@ pub fn policy_from_pins(root: &Path) -> Result<PolicyReply, LoadError> {
         version: API_VERSION,
         generation,
         rules: found.rules.into_iter().map(|(id, _)| id).collect(),
+        ..PolicyReply::default()
     })
 }
 
@@ -52,6 +53,7 @@ pub fn status_from_pins(root: &Path) -> Result<Status, LoadError> {
         fallback: true,
         survival_cgroups: None,
         test: TestSettings::default(),
+        witness: super::Witness::default(),
     };
     let loader = Loader::open(settings)?;
     Ok(Status {

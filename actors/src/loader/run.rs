@@ -2,26 +2,22 @@
 
 use super::look::Look;
 use super::state::{
-    Host, Manner, Pending, Proven, Resolution, class_status, classes, counts, generation_status, keep,
-    link_status, notice, pending, pending_rules, tables, unseen,
+    Host, Manner, Pending, Proven, Resolution, classes, generation_status, keep, link_status, pending,
+    pending_rules, tables, unseen,
 };
-use super::{LoadError, RuleNames, Stopwatch, accounts, log, resolve, step};
+use super::{LoadError, RuleNames, Stopwatch, Witness, log, resolve, step, survival};
 use crate::clock::unix_ns;
 use aegis_control_api::{
-    API_VERSION, AccountsReply, ApplyReply, ClassStatus, Counts, GenerationStatus, HolderReport, LinkStatus,
-    PendingRule, PolicyReply, Step, UnseenRule,
+    API_VERSION, ApplyReply, GenerationStatus, HolderReport, LinkStatus, PendingRule, Step, UnseenRule,
 };
-use aegis_kernel_abi::{
-    Class, Counters, GenerationInfo, Hook, Kind, Mode, ObjectKey, Operations, SURVIVAL_CGROUP,
-    SURVIVAL_OBJECT, SURVIVAL_PROCESS, Survival, SurvivalKey,
-};
+use aegis_kernel_abi::{Accepted, Class, GenerationInfo, Hook, Mode, Operations, Survival, SurvivalKey};
 use aegis_policy::Plan;
 use aegis_probes::{
     Arrival, Helper, HolderProbes, PinDir, Probes, Resolver, Settings, Tables, TestSettings, take_down,
 };
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,15 +38,17 @@ pub struct LoaderSettings {
     pub survival_cgroups: Option<Vec<String>>,
     /// What tests do to the probes; the default for everybody else.
     pub test: TestSettings,
+    /// Who sees the steps of putting a policy in force; the default is nobody.
+    pub witness: Witness,
 }
 
 /// The loader.
 pub struct Loader {
-    settings: LoaderSettings,
+    pub(super) settings: LoaderSettings,
     resolver: Resolver,
-    probes: Probes,
+    pub(super) probes: Probes,
     names: RuleNames,
-    proven: HashMap<Class, Proven>,
+    pub(super) proven: HashMap<Class, Proven>,
     /// What this daemon put in force last; none if it adopted it.
     in_force: Option<InForce>,
     /// See [`Loader::be_strict`].
@@ -58,7 +56,7 @@ pub struct Loader {
     /// The survival list of this daemon; empty if it leaves the list as it is.
     survivors: Vec<(SurvivalKey, Survival)>,
     /// See [`Loader::flaws`].
-    flaws: RefCell<Option<Flaws>>,
+    pub(super) flaws: RefCell<Option<Flaws>>,
     /// See [`Loader::look`].
     pub(super) looked: RefCell<Option<Look>>,
     /// Loaded when they are needed first.
@@ -67,10 +65,10 @@ pub struct Loader {
 
 /// What rules of a generation lack on this host.
 #[derive(Debug, Clone)]
-struct Flaws {
-    generation: u32,
-    pending: Vec<PendingRule>,
-    unseen: Vec<UnseenRule>,
+pub(super) struct Flaws {
+    pub(super) generation: u32,
+    pub(super) pending: Vec<PendingRule>,
+    pub(super) unseen: Vec<UnseenRule>,
 }
 
 /// A plan, and what became of it on this host.
@@ -79,16 +77,6 @@ struct InForce {
     pending: Pending,
     paths: HashMap<String, Resolution>,
 }
-
-/// Objects of the survival list beside the executables of PID 1 and the daemon: where a host has its dynamic
-/// loader. Without it nothing starts.
-const DYNAMIC_LOADERS: [&str; 5] = [
-    "/lib64/ld-linux-x86-64.so.2",
-    "/lib/ld-linux.so.2",
-    "/lib/ld-linux-aarch64.so.1",
-    "/lib/ld-musl-x86_64.so.1",
-    "/lib/ld-musl-aarch64.so.1",
-];
 
 impl Loader {
     /// Arms or adopts the probes and writes the survival list. No policy is put in force.
@@ -125,7 +113,7 @@ impl Loader {
 
     fn prepare(&mut self) -> Result<(), LoadError> {
         if let Some(cgroups) = &self.settings.survival_cgroups {
-            self.survivors = self.survivors(cgroups)?;
+            self.survivors = survival::entries(&self.resolver, cgroups)?;
             // Only added: until this daemon is up, whoever could get in before still can.
             self.probes.add_survivors(&self.survivors).map_err(step("write the survival list"))?;
         }
@@ -164,6 +152,16 @@ impl Loader {
         &self.probes
     }
 
+    /// What tells keys of this host.
+    pub(super) fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
+    /// The cgroups that this daemon has put on the survival list.
+    pub(super) fn survival_cgroups(&self) -> &[String] {
+        self.settings.survival_cgroups.as_deref().unwrap_or_default()
+    }
+
     /// Where they are pinned.
     #[must_use]
     pub fn root(&self) -> String {
@@ -182,26 +180,69 @@ impl Loader {
         self.probes.generations().active().generation
     }
 
-    /// Puts a plan in force.
+    /// Who sees the steps.
+    pub(crate) fn witness(&self) -> Witness {
+        self.settings.witness.clone()
+    }
+
+    /// Does what [`Loader::apply`] does up to the tables that it would load, and changes nothing. The generation that is
+    /// returned has no number.
     ///
     /// # Errors
-    /// Names the step that failed. The generation in force is untouched then.
-    pub fn apply(&mut self, plan: Plan) -> Result<ApplyReply, LoadError> {
+    /// As for [`Loader::apply`], for what is found so far.
+    pub(crate) fn rehearse(&self, plan: &Plan) -> Result<ApplyReply, LoadError> {
+        let mut watch = Stopwatch::start(Instant::now(), self.witness());
+        let host = self.resolved(plan)?;
+        watch.ended("resolve", Instant::now());
+        let pending = pending(plan, &host);
+        let tables = self.tables(plan, &host, &pending)?;
+        watch.ended("build", Instant::now());
+        let changed = self.already_in_force(tables.info())?.is_none();
+        let reply = self.reply(generation_status(tables.info()), changed, watch.into_steps())?;
+        let asked: Vec<_> = plan
+            .rules()
+            .iter()
+            .map(|rule| (rule.id().as_str().to_owned(), rule.operations().decided()))
+            .collect();
+        Ok(ApplyReply {
+            pending: pending_rules(plan, &pending),
+            unseen: unseen(self.kind(), &asked),
+            ..reply
+        })
+    }
+
+    fn tables(&self, plan: &Plan, host: &Host, pending: &Pending) -> Result<Tables, LoadError> {
+        let manner = Manner { mode: self.settings.mode, signal: self.settings.signal };
+        tables(plan, manner, host, pending, unix_ns()).map_err(step("build tables"))
+    }
+
+    /// What a plan is on this host.
+    fn resolved(&self, plan: &Plan) -> Result<Host, LoadError> {
         // No rule is left out in silence, and none is in force in part.
         let undecided = plan.undecided();
         if !undecided.is_empty() {
             return Err(LoadError::Unresolved(undecided));
         }
-        let mut watch = Stopwatch::start(Instant::now());
-        let host = resolve::host(&plan, &self.resolver, self.probes.name_key(), None)?;
-        watch.ended("resolve", Instant::now());
+        let host = resolve::host(plan, &self.resolver, self.probes.name_key(), None)?;
         if self.is_strict && !host.stuck.is_empty() {
             return Err(LoadError::Unresolved(host.stuck));
         }
+        Ok(host)
+    }
+
+    /// Puts a plan in force.
+    ///
+    /// # Errors
+    /// Names the step that failed. The generation in force is untouched then.
+    pub fn apply(&mut self, plan: impl Into<Arc<Plan>>) -> Result<ApplyReply, LoadError> {
+        let plan = plan.into();
+        let mut watch = Stopwatch::start(Instant::now(), self.witness());
+        let host = self.resolved(&plan)?;
+        watch.ended("resolve", Instant::now());
         host.stuck
             .iter()
             .for_each(|why| tracing::error!("pending, and without effect there until it is mended: {why}"));
-        self.put_in_force(Arc::new(plan), host, false, watch)
+        self.put_in_force(plan, host, false, watch)
     }
 
     /// From now on, a path that leads nowhere is an error of whoever applies the policy. Before, while the daemon starts,
@@ -243,7 +284,8 @@ impl Loader {
     /// As for [`Loader::apply`].
     pub fn resolve_again(&mut self) -> Result<Option<ApplyReply>, LoadError> {
         let Some(InForce { plan, paths, .. }) = &self.in_force else { return Ok(None) };
-        let mut watch = Stopwatch::start(Instant::now());
+        // Nobody asked for it, so nobody waits for its steps.
+        let mut watch = Stopwatch::start(Instant::now(), Witness::default());
         let mut host = resolve::host(plan, &self.resolver, self.probes.name_key(), Some(paths))?;
         keep(paths, &mut host);
         watch.ended("resolve", Instant::now());
@@ -260,8 +302,7 @@ impl Loader {
         mut watch: Stopwatch,
     ) -> Result<ApplyReply, LoadError> {
         let pending = pending(&plan, &host);
-        let manner = Manner { mode: self.settings.mode, signal: self.settings.signal };
-        let tables = tables(&plan, manner, &host, &pending, unix_ns()).map_err(step("build tables"))?;
+        let tables = self.tables(&plan, &host, &pending)?;
         watch.ended("build", Instant::now());
         let wanted = *tables.info();
         // Also if nothing else is to be done: a link that somebody took away is put back.
@@ -416,150 +457,14 @@ impl Loader {
         })
     }
 
-    fn survivors(&self, cgroups: &[String]) -> Result<Vec<(SurvivalKey, Survival)>, LoadError> {
-        let process = self.resolver.process(std::process::id()).map_err(step("find ourselves"))?;
-        let whole = Survival { operations: u32::MAX, reserved: 0 };
-        // To be used, not to be changed: whoever writes to the dynamic loader is not what survival is for.
-        let used = Operations::READ | Operations::EXEC | Operations::MAP_EXEC;
-        let use_only = Survival { operations: used.bits(), reserved: 0 };
-        let ourselves = ObjectKey { ino: process.start_time, dev: process.pid, inode_generation: 0 };
-        let mut list = vec![(SurvivalKey { object: ourselves, kind: SURVIVAL_PROCESS, reserved: 0 }, whole)];
-        let executables = ["/proc/1/exe", "/proc/self/exe"];
-        for path in executables.iter().chain(&DYNAMIC_LOADERS).map(Path::new).filter(|path| path.exists()) {
-            let object = resolve::key_of(&self.resolver, path)?;
-            list.push((SurvivalKey { object, kind: SURVIVAL_OBJECT, reserved: 0 }, use_only));
-        }
-        for cgroup in cgroups {
-            let ino = resolve::cgroup_id_of(cgroup).map_err(|why| LoadError::Unresolved(vec![why]))?;
-            let object = ObjectKey { ino, ..ObjectKey::default() };
-            list.push((SurvivalKey { object, kind: SURVIVAL_CGROUP, reserved: 0 }, whole));
-        }
-        Ok(list)
+    /// The newest signed policy that the kernel remembers.
+    pub(crate) fn accepted(&self) -> Result<Accepted, LoadError> {
+        self.probes.accepted().map_err(step("read the highest serial"))
     }
 
-    /// The generation in force.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn generation(&self) -> Result<Option<GenerationStatus>, LoadError> {
-        let info = self
-            .probes
-            .generations()
-            .info(self.active_generation())
-            .map_err(step("read the generation in force"))?;
-        Ok(info.as_ref().map(generation_status))
-    }
-
-    /// The policy in force.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn policy(&self) -> Result<PolicyReply, LoadError> {
-        let rules = self
-            .probes
-            .generations()
-            .rule_ids(self.active_generation())
-            .map_err(step("read the generation in force"))?;
-        Ok(PolicyReply { version: API_VERSION, generation: self.generation()?, rules })
-    }
-
-    /// The posture of each class.
-    ///
-    /// # Errors
-    /// If the generation in force cannot be read.
-    pub fn classes(&self) -> Result<Vec<ClassStatus>, LoadError> {
-        let info = self
-            .probes
-            .generations()
-            .info(self.active_generation())
-            .map_err(step("read the generation in force"))?;
-        let status = |class: &Class| {
-            let proven = self.proven.get(class).unwrap_or(&Proven::NotAttached);
-            class_status(self.probes.kind(), *class, info.as_ref(), proven)
-        };
-        Ok(Class::ALL.iter().map(status).collect())
-    }
-
-    /// The links that enforce.
-    ///
-    /// # Errors
-    /// If a pin cannot be read.
-    pub fn links(&self) -> Result<Vec<LinkStatus>, LoadError> {
-        Ok(self.probes.links().map_err(step("read links"))?.iter().map(link_status).collect())
-    }
-
-    /// Counts of the kernel.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    pub fn counts(&self) -> Result<Counts, LoadError> {
-        self.counters().map(|counters| counts(&counters))
-    }
-
-    /// The same as the kernel has them, by hook.
-    pub(crate) fn counters(&self) -> Result<Counters, LoadError> {
-        self.probes.counters().map_err(step("read counters"))
-    }
-
-    /// Bytes of kernel memory in the tables.
-    ///
-    /// # Errors
-    /// If a table cannot be looked at.
-    pub fn tables_memory(&self) -> Result<u64, LoadError> {
-        self.probes.generations().memory().map_err(step("look at the tables"))
-    }
-
-    /// What became of every decision that was to be reported. `malformed` is the reader's count.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    pub fn accounts(&self, malformed: u64) -> Result<AccountsReply, LoadError> {
-        accounts::read(&self.probes.accounts(), self.probes.generations(), Some(malformed))
-    }
-
-    /// The same without the hits of rules: what it costs does not depend on the policy.
-    pub(crate) fn account_sums(&self, malformed: u64) -> Result<AccountsReply, LoadError> {
-        accounts::sums(&self.probes.accounts(), Some(malformed))
-    }
-
-    /// What every answer says where nothing is blocked.
-    #[must_use]
-    pub fn notice(&self) -> Option<String> {
-        notice(self.probes.kind())
-    }
-
-    /// What rules of the generation in force ask for and the probes cannot see.
-    ///
-    /// # Errors
-    /// If the rules cannot be read.
-    pub fn unseen(&self) -> Result<Vec<UnseenRule>, LoadError> {
-        self.flaws().map(|flaws| flaws.unseen)
-    }
-
-    /// What the kernel's table of rules says of them. It never changes within a generation and may be large, so it is
-    /// read once for each.
-    fn flaws(&self) -> Result<Flaws, LoadError> {
-        let active = self.active_generation();
-        if let Some(flaws) = self.flaws.borrow().as_ref().filter(|flaws| flaws.generation == active) {
-            return Ok(flaws.clone());
-        }
-        let failed = || step("read the generation in force");
-        let generations = self.probes.generations();
-        let pending = generations.pending_rules(active).map_err(failed())?;
-        let asked = generations.asked(active).map_err(failed())?;
-        let flaws = Flaws {
-            generation: active,
-            pending: pending.into_iter().map(|rule| PendingRule { rule, paths: Vec::new() }).collect(),
-            unseen: unseen(self.probes.kind(), &asked),
-        };
-        self.flaws.replace(Some(flaws.clone()));
-        Ok(flaws)
-    }
-
-    /// The kind of probes that is loaded.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.probes.kind()
+    /// Has the kernel remember this one.
+    pub(crate) fn accept(&self, accepted: &Accepted) -> Result<(), LoadError> {
+        self.probes.accept(accepted).map_err(step("write the highest serial"))
     }
 
     /// Takes everything down.

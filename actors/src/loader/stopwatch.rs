@@ -1,11 +1,40 @@
 //! How long the steps of putting a policy in force take. The time is an argument.
 
 use aegis_control_api::Step;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Sees each step of putting a policy in force when it has ended. For whoever wants to know what becomes of a policy whose
+/// daemon ends there; nobody else sees anything.
+#[derive(Clone, Default)]
+pub struct Witness(Option<Arc<Sees>>);
+
+type Sees = dyn Fn(&str) + Send + Sync;
+
+impl Witness {
+    /// One that does this at each step.
+    pub fn new(sees: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(sees)))
+    }
+
+    /// A step has ended.
+    pub(crate) fn reached(&self, step: &str) {
+        if let Some(sees) = &self.0 {
+            sees(step);
+        }
+    }
+}
+
+impl std::fmt::Debug for Witness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Witness")
+    }
+}
 
 /// Times steps that follow each other.
 #[derive(Debug)]
 pub(crate) struct Stopwatch {
+    witness: Witness,
     /// When the step that is being done began.
     since: Instant,
     steps: Vec<Step>,
@@ -13,8 +42,8 @@ pub(crate) struct Stopwatch {
 
 impl Stopwatch {
     /// The first step begins.
-    pub(crate) fn start(now: Instant) -> Self {
-        Self { since: now, steps: Vec::new() }
+    pub(crate) fn start(now: Instant, witness: Witness) -> Self {
+        Self { witness, since: now, steps: Vec::new() }
     }
 
     /// A step has ended, and the next begins.
@@ -22,12 +51,14 @@ impl Stopwatch {
         let took = now.saturating_duration_since(self.since);
         self.steps.push(timed(step, took));
         self.since = now;
+        self.witness.reached(step);
     }
 
     /// Steps have ended that were timed where they were done, and the next begins.
     pub(crate) fn ended_with(&mut self, steps: &[(&str, Duration)], now: Instant) {
         self.steps.extend(steps.iter().map(|(step, took)| timed(step, *took)));
         self.since = now;
+        steps.iter().for_each(|(step, _)| self.witness.reached(step));
     }
 
     /// All steps, in order.
@@ -56,7 +87,7 @@ mod tests {
     fn each_step_takes_what_lies_between_its_ends() {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let mut watch = Stopwatch::start(start);
+        let mut watch = Stopwatch::start(start, Witness::default());
         watch.ended("first", at(2));
         let within = [("second", Duration::from_millis(1)), ("third", Duration::from_micros(7))];
         watch.ended_with(&within, at(10));

@@ -44,17 +44,22 @@ impl StateDirectory {
         self.path.join(LOCAL)
     }
 
+    /// Where the sources of the policy in force are.
+    pub(super) fn applied(&self) -> PathBuf {
+        self.path.join(APPLIED)
+    }
+
     /// The local policy; none if there is no file.
     pub(super) fn read_local(&self) -> Result<Option<PolicySource>, PolicyError> {
         let path = self.local();
         let text = self.read(&path).map_err(failed("read the local policy", &path))?;
-        Ok(text.map(|text| PolicySource { name: path.display().to_string(), text }))
+        Ok(text.map(|text| PolicySource::unsigned(path.display().to_string(), text)))
     }
 
     /// The sources that were kept. None if there are none, or they cannot be read: then it is as if nobody had
     /// kept them.
     pub(super) fn read_applied(&self) -> Option<Vec<PolicySource>> {
-        let text = self.read(&self.path.join(APPLIED)).ok()??;
+        let text = self.read(&self.applied()).ok()??;
         serde_json::from_str(&text).ok()
     }
 
@@ -90,24 +95,40 @@ impl StateDirectory {
         (1..KEPT).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(KEPT))
     }
 
+    /// The path of a file in it.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
     fn read(&self, path: &Path) -> io::Result<Option<String>> {
+        let text = self.read_bytes(path)?.map(String::from_utf8).transpose();
+        text.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+    }
+
+    /// What is in a file that nobody else can have written; none if there is none.
+    pub(super) fn read_bytes(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let opened = std::fs::metadata(&self.path)
             .and_then(|found| demand_trusted(&self.path, &found))
             .and_then(|()| open_trusted(OpenOptions::new().read(true), path));
         match opened {
             Ok(mut file) => {
-                let mut text = String::new();
-                file.read_to_string(&mut text)?;
-                Ok(Some(text))
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes)?;
+                Ok(Some(bytes))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<Aside> {
+    /// Makes the directory, if it is not there.
+    pub(super) fn make(&self) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
-        demand_trusted(&self.path, &std::fs::metadata(&self.path)?)?;
+        demand_trusted(&self.path, &std::fs::metadata(&self.path)?)
+    }
+
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<Aside> {
+        self.make()?;
         let place = self.path.join(name);
         let aside = Aside { new: self.path.join(format!("{name}.new")), place };
         let mut file = OpenOptions::new()
@@ -149,7 +170,10 @@ fn settle(path: &Path) {
     }
 }
 
-fn failed<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> PolicyError + 'a {
+pub(super) fn failed<'a>(
+    operation: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> PolicyError + 'a {
     move |source| PolicyError::File { operation, path: path.to_owned(), source, consequence: String::new() }
 }
 
@@ -212,7 +236,7 @@ mod tests {
     fn sources_are_kept() {
         let scratch = Scratch::new("kept");
         assert_eq!(scratch.0.read_applied(), None);
-        let sources = vec![PolicySource { name: "p".to_owned(), text: "version=1\n".to_owned() }];
+        let sources = vec![PolicySource::unsigned("p", "version=1\n")];
         assert!(scratch.0.keep_applied(&sources).is_ok());
         assert_eq!(scratch.0.read_applied(), Some(sources));
         assert!(fs::write(scratch.0.path.join(APPLIED), "{").is_ok());

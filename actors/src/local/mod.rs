@@ -2,16 +2,35 @@
 //! `block` and `allow` edit. What is on its lists is in force: a change goes into the kernel and into the file, or
 //! into neither.
 
+mod archive;
+mod candidate;
+mod content;
 mod files;
+mod history;
+mod records;
 mod run;
+mod serial;
 mod state;
+mod vouch;
 
 pub(crate) use run::{Begun, Policies};
 pub(crate) use state::List;
+pub use vouch::TrustSettings;
 
 use crate::loader::LoadError;
-use aegis_control_api::PolicySource;
+use aegis_control_api::{Asker, Deed, PolicySource};
 use std::path::{Path, PathBuf};
+
+/// Who changes what is in force, and by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// By what.
+    pub(crate) deed: Deed,
+    /// Who asked; none if nobody did.
+    pub(crate) by: Option<Asker>,
+    /// Whether whoever asks wants only a signed policy.
+    pub(crate) must_be_signed: bool,
+}
 
 /// What a daemon is to begin with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +60,9 @@ pub enum PolicyError {
     /// A policy or an entry is wrong. Cause and remedy, as text of one or more lines.
     #[error("{0}")]
     Wrong(String),
+    /// It is not signed as it must be, or is older than one that was in force.
+    #[error("{0}")]
+    Untrusted(String),
     /// Nobody knows what the local policy would have to be joined with.
     #[error(
         "the policy in force was applied by a daemon whose files are not known here, so nothing can be added to it: \

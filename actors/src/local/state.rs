@@ -2,8 +2,9 @@
 
 use super::PolicyError;
 use aegis_control_api::{Change, EntriesRequest, PolicySource};
-use aegis_policy::{AllowEntry, Compiled, DenyEntry, Entries, Plan, Report, Source};
+use aegis_policy::{AllowEntry, Compiled, DenyEntry, Entries, NetEntry, Plan, Report, Source};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A list of the local policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub(crate) enum List {
     Block,
     /// The cgroups that it exempts.
     Allow,
+    /// The addresses and ports that it denies.
+    Network,
 }
 
 /// Stands for the sources where there are none: a policy needs a name.
@@ -19,21 +22,21 @@ const ONLY_LOCAL: Source<'_> = Source { name: "(local)", text: "version = 3\nnam
 
 /// A plan, and what the compiler warned of.
 pub(crate) struct Joined {
-    pub(crate) plan: Plan,
+    pub(crate) plan: Arc<Plan>,
     pub(crate) warnings: Vec<String>,
 }
 
 /// Joins the sources of a policy with the local one, if there is one.
 pub(crate) fn join(sources: &[PolicySource], local: Option<&PolicySource>) -> Result<Joined, PolicyError> {
     if sources.is_empty() && local.is_none() {
-        return Ok(Joined { plan: Plan::empty(), warnings: Vec::new() });
+        return Ok(Joined { plan: Arc::new(Plan::empty()), warnings: Vec::new() });
     }
     let head = sources.is_empty().then_some(ONLY_LOCAL);
     let all: Vec<Source<'_>> = head.into_iter().chain(sources.iter().chain(local).map(source)).collect();
     let Compiled { plan, warnings } = aegis_policy::compile(&all).map_err(|report| wrong(&report))?;
     let warnings = warnings.without_notes();
     let warnings = warnings.located().map(|warning| warning.message.to_string()).collect();
-    Ok(Joined { plan, warnings })
+    Ok(Joined { plan: Arc::new(plan), warnings })
 }
 
 /// Whether an expired policy may be put in force: one that is in force already, or was the last on this host. What is to be
@@ -74,7 +77,7 @@ pub(crate) fn entries(local: Option<&PolicySource>) -> Result<Entries, PolicyErr
 
 /// The local policy with these entries. None without any: then it is as if there were no file.
 pub(crate) fn local(name: &str, entries: &Entries) -> Option<PolicySource> {
-    (!entries.is_empty()).then(|| PolicySource { name: name.to_owned(), text: entries.to_text() })
+    (!entries.is_empty()).then(|| PolicySource::unsigned(name, entries.to_text()))
 }
 
 /// What is on a list.
@@ -82,6 +85,7 @@ pub(crate) fn listed(entries: &Entries, list: List) -> Vec<String> {
     match list {
         List::Block => entries.deny.iter().map(ToString::to_string).collect(),
         List::Allow => entries.allow.iter().map(ToString::to_string).collect(),
+        List::Network => entries.net.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -97,6 +101,7 @@ pub(crate) fn edit(
             refuse_ids(request)?;
             edit_set(&mut entries.allow, AllowEntry::parse, request)
         }
+        List::Network => edit_set(&mut entries.net, |text| NetEntry::parse(None, text), request),
     }
 }
 
@@ -157,7 +162,7 @@ mod tests {
     }
 
     fn named(name: &str, text: &str) -> PolicySource {
-        PolicySource { name: name.to_owned(), text: text.to_owned() }
+        PolicySource::unsigned(name, text)
     }
 
     /// What a row expects: what changed and what is there then, or a part of the error.
@@ -177,7 +182,7 @@ mod tests {
 
     #[test]
     fn lists_change_whole_or_not_at_all() {
-        let rows: [(List, Change, &[&str], Expected); 12] = [
+        let rows: [(List, Change, &[&str], Expected); 19] = [
             (List::Block, Change::Add, &["/b", "/a", "/b"], Ok((&["/a", "/b"], &["/a", "/b"]))),
             (List::Block, Change::Add, &["/a", "8:1:7"], Ok((&["8388609:7"], &["/a", "/b", "8388609:7"]))),
             (List::Block, Change::Add, &["/c", "d"], Err("E0401")),
@@ -190,6 +195,19 @@ mod tests {
             (List::Block, Change::Clear, &[], Ok((&[], &[]))),
             (List::Allow, Change::Delete, &["/x"], Ok((&["/x"], &["/y"]))),
             (List::Allow, Change::Add, &["/y"], Ok((&[], &["/y"]))),
+            (
+                List::Network,
+                Change::Add,
+                &["22:tcp", "10.0.0.1", "10.1.0.0/8"],
+                Ok((&["22:tcp", "10.0.0.0/8", "10.0.0.1"], &["22:tcp", "10.0.0.0/8", "10.0.0.1"])),
+            ),
+            (List::Network, Change::Add, &["::1", "65536"], Err("E0604")),
+            (List::Network, Change::Add, &["22\n[deny_path]\n/a"], Err("E0602")),
+            (List::Network, Change::Delete, &["22"], Err("not on the list: 22")),
+            (List::Network, Change::Delete, &["10.0.0.0/8"], Ok((&["10.0.0.0/8"], &["22:tcp", "10.0.0.1"]))),
+            (List::Network, Change::Clear, &[], Ok((&["22:tcp", "10.0.0.1"], &[]))),
+            // The other lists are as they were.
+            (List::Allow, Change::Add, &[], Ok((&[], &["/y"]))),
         ];
         let mut entries = Entries::default();
         for (list, change, given, expected) in rows {

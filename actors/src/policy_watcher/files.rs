@@ -53,11 +53,16 @@ impl Files {
         self.watched = watched;
     }
 
+    /// Whether it is time to look.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        let wait = if self.changed.is_some() { REST } else { LOOK };
+        now.duration_since(self.looked) >= wait
+    }
+
     /// Whether they are others than they were, and have come to rest; from now on they are known as they are then, before
     /// anybody reads them. To be asked as often as one likes.
     pub(super) fn have_changed(&mut self, now: Instant) -> bool {
-        let wait = if self.changed.is_some() { REST } else { LOOK };
-        if self.watched.is_empty() || now.duration_since(self.looked) < wait {
+        if self.watched.is_empty() || !self.is_due(now) {
             return false;
         }
         self.looked = now;

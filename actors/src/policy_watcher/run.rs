@@ -122,6 +122,10 @@ impl Work {
     async fn reload_if_asked(&mut self) {
         let reloads = &self.ways.boot.reloads;
         let (is_asked, upto) = (!reloads.are_done(), reloads.begin());
+        if self.files.is_due(Instant::now()) {
+            // Signatures beside them may have come, under names that nobody knew before.
+            self.files.watch(self.ways.boot.watched().await);
+        }
         if !self.files.have_changed(Instant::now()) && !is_asked {
             return;
         }

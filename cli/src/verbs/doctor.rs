@@ -2,7 +2,7 @@
 
 mod findings;
 
-use super::{health, status};
+use super::{health, policy, status};
 use crate::Common;
 use crate::CommonArgs;
 use crate::client::Client;
@@ -47,12 +47,13 @@ pub(crate) fn run(args: &CommonArgs, common: &Common, output: Format) -> Result<
 /// Looks at everything, and changes nothing.
 fn look(args: &CommonArgs, common: &Common) -> Seen {
     let client = Client::new(&common.socket, &common.bpffs_root);
-    let configuration = settings::try_load(args, &Flags::of(args)).err().map(|report| report.errors());
+    let loaded = settings::try_load(args, &Flags::of(args));
     let mut checks = health::checks(&capabilities());
     checks.push(health::pins(&examine_pins(&common.bpffs_root).map_err(|error| error.whole())));
     Seen {
         checks,
-        configuration,
+        left_behind: loaded.as_ref().ok().and_then(|loaded| policy::not_imported(args, &loaded.settings)),
+        configuration: loaded.err().map(|report| report.errors()),
         status: status::read(common).map_err(|error| format!("{error:#}")),
         tree: client.get::<TreeReply>(paths::TREE).ok(),
         accounts: client.get::<AccountsReply>(paths::ACCOUNTS).ok(),

@@ -1,4 +1,4 @@
-//! What `block` and `allow` have in common: two lists of the local policy.
+//! What `block`, `allow` and `network deny` have in common: lists of the local policy.
 
 use super::holders::{Holders, harmless, judge};
 use super::policy::caveats;

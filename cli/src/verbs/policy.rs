@@ -1,20 +1,31 @@
-//! `policy`: what can be done with policies. Here: apply, reset, show.
+//! `policy`: what can be done with policies. Here: apply and reset.
 
 mod convert;
 mod diff;
+mod import;
 mod lint;
+mod past;
+mod sign;
+mod verify;
 
 use super::holders::{self, Holders, harmless};
-use crate::Common;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
-use aegis_control_api::{ApplyReply, ApplyRequest, PendingRule, PolicyReply, PolicySource, paths};
+use crate::{Common, CommonArgs};
+use aegis_actors::trust::signatures_beside;
+use aegis_config::Settings;
+use aegis_control_api::{
+    ApplyReply, ApplyRequest, GenerationStatus, PendingRule, PolicySource, SignatureSource, paths,
+};
 use aegis_policy::{Compiled, Report, Source};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Subcommand;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+pub(crate) use sign::understood;
+pub(crate) use verify::run as verify;
 
 /// What can be done with policies.
 #[derive(Debug, Subcommand)]
@@ -34,15 +45,32 @@ pub(crate) enum PolicyVerb {
         /// What is done about processes that opened or mapped before what the policy forbids: they can go on.
         #[arg(long, value_enum, default_value_t, value_name = "ACTION")]
         holders: Holders,
+        /// Only tries it, up to the tables that would be loaded, and shows what it would be. Nothing changes.
+        #[arg(long)]
+        dry_run: bool,
+        /// Refuses a policy that is not signed by enough trusted keys, whatever the setting trust.require_signature says.
+        #[arg(long)]
+        require_signature: bool,
     },
     /// Puts the empty policy in force, in one step like any other. The local policy is set aside.
     Reset,
+    /// Puts a policy in force again that was in force before on this host, in one step like any other.
+    Rollback(past::RollbackArgs),
     /// Shows the policy in force, from the daemon or, without one, from the pins.
     Show,
+    /// Shows what was put in force on this host, and what was tried: when, by whom, and what became of it.
+    History(past::HistoryArgs),
     /// Prints the policy in force as a policy file.
     Export(convert::ExportArgs),
     /// Rewrites files of formats 1 and 2 in format 3, and proves that both mean the same. Needs no daemon.
     Migrate(convert::MigrateArgs),
+    /// Signs a policy, after compiling it. Needs no daemon.
+    Sign(sign::SignArgs),
+    /// Says who has signed a policy, and whether that is enough. Needs no daemon.
+    Verify(verify::VerifyArgs),
+    /// Shows what the C++ AegisBPF has left on a host, its policy and keys, and writes what these become here. Needs no
+    /// daemon, and puts nothing in force.
+    Import(import::ImportArgs),
     /// Prints the JSON schema of format 3, for editors. Needs no daemon.
     Schema,
 }
@@ -56,33 +84,52 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
         PolicyVerb::Diff(args) => diff::run(common, &client, args),
         PolicyVerb::Export(args) => convert::export(&client, args),
         PolicyVerb::Migrate(args) => convert::migrate(args),
+        PolicyVerb::Sign(args) => sign::run(common, args),
+        // It is about the configuration as well, and was asked for before.
+        PolicyVerb::Verify(_) => Ok(()),
+        PolicyVerb::Import(args) => import::run(common, args),
         PolicyVerb::Schema => output::json(&aegis_policy::schema()),
-        PolicyVerb::Apply { files, holders } => {
+        PolicyVerb::Apply { files, holders, dry_run, require_signature } => {
             let sources = read_sources(files)?;
             // Told here, where the terminal is; the daemon checks again what it gets.
             compile(&sources)?;
-            let request = ApplyRequest { sources, holders: (*holders).into() };
-            applied(common, &client.post(paths::APPLY, &request)?, *holders)
+            let (action, dry_run, require_signature) = ((*holders).into(), *dry_run, *require_signature);
+            let request = ApplyRequest { sources, holders: action, require_signature, dry_run };
+            let reply = client.post(paths::APPLY, &request)?;
+            if dry_run { rehearsed(common, &reply) } else { applied(common, &reply, *holders) }
         }
         PolicyVerb::Reset => {
             applied(common, &client.post(paths::RESET, &serde_json::json!({}))?, Holders::default())
         }
-        PolicyVerb::Show => show(common, &client),
+        PolicyVerb::Rollback(args) => past::rollback(common, &client, args),
+        PolicyVerb::Show => past::show(common, &client),
+        PolicyVerb::History(args) => past::history(common, &client, args),
     }
 }
 
-/// Reads policy files. A name of `-` is standard input.
+/// The policy of the C++ AegisBPF on this host, if none of ours is configured: it would be in force no more, and nothing
+/// would say so.
+pub(crate) fn not_imported(args: &CommonArgs, settings: &Settings) -> Option<PathBuf> {
+    let root = args.config_root.as_deref().unwrap_or(Path::new("/"));
+    if settings.policy.files.is_empty() { import::left_behind(root) } else { None }
+}
+
+/// Reads policy files, and the signatures beside them. A name of `-` is standard input.
 pub(crate) fn read_sources(files: &[PathBuf]) -> Result<Vec<PolicySource>> {
+    let refused = |name: &str, error: std::io::Error| {
+        let error = anyhow::Error::new(error).context(format!("cannot read the policy {name}"));
+        anyhow::Error::new(Failure::new(Exit::Refused, format!("{error:#}")))
+    };
     let read = |file: &PathBuf| {
         let name = file.display().to_string();
-        let text = if name == "-" {
-            std::io::read_to_string(std::io::stdin())
-        } else {
-            std::fs::read_to_string(file)
-        };
-        text.map(|text| PolicySource { name: name.clone(), text })
-            .with_context(|| format!("cannot read the policy {name}"))
-            .map_err(|error| Failure::new(Exit::Refused, format!("{error:#}")).into())
+        if name == "-" {
+            let text = std::io::read_to_string(std::io::stdin()).map_err(|error| refused(&name, error))?;
+            return Ok(PolicySource::unsigned(name, text));
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| refused(&name, error))?;
+        let signatures = signatures_beside(file).map_err(|error| refused(&name, error))?;
+        let signatures = signatures.into_iter().map(|(name, text)| SignatureSource { name, text }).collect();
+        Ok(PolicySource { signatures, ..PolicySource::unsigned(name, text) })
     };
     files.iter().map(read).collect()
 }
@@ -128,19 +175,31 @@ fn applied(common: &Common, reply: &ApplyReply, holders: Holders) -> Result<()> 
     holders::judge(&reply.holders, holders)
 }
 
+fn rehearsed(common: &Common, reply: &ApplyReply) -> Result<()> {
+    if common.output == Format::Json {
+        return output::json(reply);
+    }
+    reply.notes.iter().for_each(|note| output::note(note));
+    let generation = &reply.generation;
+    let what = if reply.changed { "would come into force" } else { "is in force already" };
+    output::line(&format!("{} {what}; nothing has changed", summary(generation)));
+    caveats(reply);
+    Ok(())
+}
+
+/// A generation in a few words.
+fn summary(generation: &GenerationStatus) -> String {
+    format!(
+        "policy {} ({}), {} rule(s), {} object(s), {} name(s)",
+        generation.policy, generation.mode, generation.rules, generation.objects, generation.slots
+    )
+}
+
 fn show_applied(reply: &ApplyReply) {
     reply.notes.iter().for_each(|note| output::note(note));
     let generation = &reply.generation;
     let what = if reply.changed { "is in force" } else { "was in force already" };
-    output::line(&format!(
-        "generation {} {what}: policy {} ({}), {} rule(s), {} object(s), {} name(s)",
-        generation.generation,
-        generation.policy,
-        generation.mode,
-        generation.rules,
-        generation.objects,
-        generation.slots
-    ));
+    output::line(&format!("generation {} {what}: {}", generation.generation, summary(generation)));
     caveats(reply);
 }
 
@@ -164,36 +223,4 @@ fn pending(pending: &[PendingRule]) {
             paths.join(", ")
         ));
     }
-}
-
-fn show(common: &Common, client: &Client) -> Result<()> {
-    let reply: PolicyReply = match client.get(paths::POLICY) {
-        Err(error) if crate::exit::is_unreachable(&error) => from_pins(common)?,
-        other => other?,
-    };
-    if common.output == Format::Json {
-        return output::json(&reply);
-    }
-    let Some(generation) = &reply.generation else {
-        output::line("no policy is in force");
-        return Ok(());
-    };
-    let rows = [
-        ("generation", generation.generation.to_string()),
-        ("policy", generation.policy.clone()),
-        ("serial", generation.serial.to_string()),
-        ("mode", generation.mode.clone()),
-        ("plan digest", generation.plan_digest.clone()),
-        ("table digest", generation.table_digest.clone()),
-        ("objects", generation.objects.to_string()),
-        ("names", generation.slots.to_string()),
-        ("exempt cgroups", generation.exempt.to_string()),
-        ("rules", reply.rules.join("\n")),
-    ];
-    output::table(["policy in force", ""], rows.map(|(name, value)| [name.to_owned(), value]));
-    Ok(())
-}
-
-fn from_pins(common: &Common) -> Result<PolicyReply> {
-    Ok(aegis_actors::loader::policy_from_pins(&common.bpffs_root)?)
 }

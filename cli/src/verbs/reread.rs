@@ -4,8 +4,9 @@ use super::run::{live, policy_sources};
 use crate::CommonArgs;
 use crate::settings::{self, Flags};
 use aegis_actors::reload::{Configuration, Wanted};
+use aegis_actors::trust::signatures_beside;
 use aegis_config::{Loaded, Settings};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
@@ -59,6 +60,19 @@ impl Configuration for Reread {
         if !policy.watch {
             return Vec::new();
         }
-        last.sources.iter().chain(&policy.files).cloned().collect()
+        let signatures = policy.files.iter().flat_map(|file| signatures_of(file));
+        last.sources.iter().chain(&policy.files).cloned().chain(signatures).collect()
     }
+}
+
+/// Where signatures of a policy file are, or would be looked for first: one that comes later is a change as well. A directory
+/// is watched with all that is in it.
+fn signatures_of(file: &Path) -> Vec<PathBuf> {
+    let with = |end: &str| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let there = signatures_beside(file).unwrap_or_default();
+    there.into_iter().map(|(name, _)| name.into()).chain([with(".minisig"), with(".sig")]).collect()
 }

@@ -2,15 +2,15 @@
 
 use super::holders::Holders;
 use super::manner::MannerArgs;
-use super::policy::{compile, read_sources};
+use super::policy::{compile, not_imported, read_sources};
 use super::reread::{Log, Reread};
 use super::sinks::SinkArgs;
 use crate::CommonArgs;
 use crate::exit::{Exit, Failure};
 use crate::settings::{self, Flags};
 use aegis_actors::host::{Mode, TestSettings};
-use aegis_actors::loader::{LoadError, LoaderSettings};
-use aegis_actors::local::{self, FirstPolicy, PolicyError};
+use aegis_actors::loader::{LoadError, LoaderSettings, Witness};
+use aegis_actors::local::{self, FirstPolicy, PolicyError, TrustSettings};
 use aegis_actors::reload::Live;
 use aegis_actors::tree::{self, RunError, RunSettings, WhenFull};
 use aegis_config::{EnforceSignal, Origin, Settings, Value};
@@ -100,6 +100,12 @@ pub(crate) fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
     let settings = loaded.settings.clone();
     let log = log_as(&settings.daemon.log);
     args.manner.warn();
+    if let Some(policy) = not_imported(common, &settings) {
+        tracing::warn!(
+            "no policy is configured, and the C++ AegisBPF has left one, {}: `aegisbpf policy import` shows what it becomes",
+            policy.display()
+        );
+    }
     // What is given here, somebody waits for; what the configuration names must not keep a host open.
     let first = if matches!(loaded.origins.of("policy.files"), Origin::Flag(_)) {
         ordered(&settings)?
@@ -172,6 +178,7 @@ fn run_settings(settings: &Settings, once: bool) -> RunSettings {
             fallback: live.mode == Mode::Observe || policy.allow_audit_fallback,
             survival_cgroups: Some(survival.cgroups.clone()),
             test: TestSettings::default(),
+            witness: Witness::default(),
         },
         socket: daemon.socket.clone(),
         once,
@@ -183,7 +190,7 @@ fn run_settings(settings: &Settings, once: bool) -> RunSettings {
 
 /// Those of them that a reload can change.
 pub(super) fn live(settings: &Settings) -> Live {
-    let Settings { policy, events, sinks, metrics, .. } = settings;
+    let Settings { policy, trust, events, sinks, metrics, .. } = settings;
     Live {
         mode: match policy.mode {
             aegis_config::Mode::Enforce => Mode::Enforce,
@@ -193,6 +200,11 @@ pub(super) fn live(settings: &Settings) -> Live {
         holders: match policy.holders {
             aegis_config::Holders::Report => HolderAction::Report,
             aegis_config::Holders::Kill => HolderAction::Kill,
+        },
+        trust: TrustSettings {
+            directory: trust.directory.clone(),
+            threshold: trust.threshold,
+            require_signature: trust.require_signature,
         },
         events_per_second: events.per_second,
         stdout_when_full: when_full(sinks.stdout.when_full),
@@ -222,7 +234,8 @@ fn signal_number(signal: EnforceSignal) -> u8 {
 
 fn exit_of(error: &RunError) -> Exit {
     match error {
-        RunError::Load(LoadError::Unresolved(_)) | RunError::Policy(PolicyError::Wrong(_)) => Exit::Refused,
+        RunError::Load(LoadError::Unresolved(_))
+        | RunError::Policy(PolicyError::Wrong(_) | PolicyError::Untrusted(_)) => Exit::Refused,
         RunError::Load(error) if error.is_lsm_refused() => Exit::NoLsm,
         RunError::Hung { .. } => Exit::Hung,
         _ => Exit::Failed,

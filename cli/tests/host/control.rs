@@ -107,7 +107,8 @@ fn others_change_nothing() {
     let now = || {
         let mut status = ask("/v1/status");
         let generation = status["generation"].take();
-        [generation, status["links"].take(), ask("/v1/policy"), ask("/v1/block"), ask("/v1/allow")]
+        let lists = ["/v1/policy", "/v1/block", "/v1/allow", "/v1/network"].map(ask);
+        (generation, status["links"].take(), lists)
     };
     let before = now();
     for route in ROUTES {

@@ -10,8 +10,12 @@ mod config;
 mod control;
 mod fallback;
 mod fuzz;
+mod import;
+mod kept;
+mod keys;
 mod lint;
 mod metrics;
+mod network;
 mod nothing_armed;
 mod peer;
 mod pinned;
@@ -19,7 +23,9 @@ mod pipes;
 mod place;
 mod refused;
 mod reload;
+mod survival;
 mod transcripts;
+mod trusted;
 mod usage;
 mod verbs;
 
@@ -29,16 +35,22 @@ fn main() {
     let trials = [
         usage::trials(),
         lint::trials(),
+        import::trials(),
         config::trials(),
         nothing_armed::trials(),
         refused::trials(),
         fallback::trials(),
         metrics::trials(),
+        network::trials(),
         reload::trials(),
         pinned::trials(),
+        survival::trials(),
         control::trials(),
         fuzz::trials(),
+        keys::trials(),
+        kept::trials(),
         transcripts::trials(),
+        trusted::trials(),
         pipes::trials(),
     ];
     let trials: Vec<Trial> = trials.into_iter().flatten().collect();

@@ -38,9 +38,21 @@ const ALONE: &[Row] = &[
     (&["policy", "compile", "good.toml"], 0),
     (&["policy", "diff", "good.toml", "literal.toml"], 0),
     (&["policy", "migrate", "lines.conf"], 0),
+    (&["policy", "import", "--policy", "lines.conf"], 0),
+    (&["policy", "import", "--policy", "lines.conf", "-o", "json"], 0),
+    (&["policy", "import", "--policy", "bad.toml"], 6),
     (&["policy", "schema"], 0),
+    (&["keys", "list"], 0),
+    (&["keys", "list", "-o", "json"], 0),
+    (&["keys", "generate", "--help"], 0),
+    (&["keys", "add", "alice.pub"], 0),
+    (&["keys", "remove", "alice.pub"], 6),
+    (&["policy", "sign", "good.toml", "--key", "alice.key"], 0),
+    (&["policy", "verify", "good.toml", "--key", "alice.pub"], 0),
     (&["policy", "export"], 4),
     (&["policy", "apply", "good.toml"], 4),
+    (&["policy", "rollback"], 4),
+    (&["policy", "history"], 4),
     (&["events"], 4),
     (&["metrics"], 4),
     (&["status"], 1),
@@ -61,6 +73,9 @@ const ARMED: &[Row] = &[
     (&["status", "--tree"], 0),
     (&["health"], 7),
     (&["health", "--json"], 7),
+    (&["survival", "list"], 0),
+    (&["survival", "list", "-o", "json"], 0),
+    (&["survival", "verify"], 0),
     (&["doctor"], 5),
     (&["doctor", "--json"], 5),
     (&["policy", "show"], 0),
@@ -76,6 +91,10 @@ const ARMED: &[Row] = &[
     (&["allow", "add", "cgid:1"], 6),
     (&["allow", "list"], 0),
     (&["allow", "del", "cgid:1"], 6),
+    (&["network", "deny", "add", "10.0.0.1"], 6),
+    (&["network", "deny", "list"], 0),
+    (&["network", "deny", "del", "10.0.0.1"], 6),
+    (&["network", "deny", "clear"], 0),
     (&["events"], 0),
     (&["events", "--follow"], 0),
     (&["events", "account"], 0),
@@ -83,6 +102,8 @@ const ARMED: &[Row] = &[
     (&["metrics"], 0),
     (&["config", "reload"], 0),
     (&["policy", "reset"], 0),
+    (&["policy", "rollback"], 0),
+    (&["policy", "history"], 0),
     (&["demo"], 7),
     (&["detach", "--reason", "test"], 0),
     // Nothing is armed now.
@@ -98,11 +119,17 @@ fn every_verb_is_tried() {
 
 fn alone() {
     let place = Place::make();
+    crate::transcripts::keys(&place);
+    let command = |words: &[&str]| {
+        let mut command = place.command(&[], words, "pins");
+        command.env("AEGISBPF__TRUST__DIRECTORY", place.path("keys"));
+        command
+    };
     let iterators = Health::ask().ok("BPF iterators");
     for (words, status) in ALONE {
         // Paths are resolved by iterators, which are loaded before anything else.
         if iterators || words != &["run", "--observe"] {
-            check(|| place.command(&[], words, "pins"), words, status_here(*status));
+            check(|| command(words), words, status_here(*status));
         }
     }
 }

@@ -27,13 +27,13 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// A daemon with a configuration of its own, which is not looked at.
-struct Configured {
-    armed: Armed,
+pub(crate) struct Configured {
+    pub(crate) armed: Armed,
     directory: tempfile::TempDir,
 }
 
 impl Configured {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         write(&directory.path().join("config.toml"), "");
@@ -53,7 +53,7 @@ impl Configured {
     }
 
     /// The same; it must be taken, and name this key.
-    fn takes(&self, text: &str, key: &str) {
+    pub(crate) fn takes(&self, text: &str, key: &str) {
         let (status, said, wrong) = self.reload(text);
         assert!(status == Some(0) && said.contains(key) && !said.contains("start"), "{said}{wrong}");
     }

@@ -87,17 +87,20 @@ fn as_another(name: &str, group: u32) {
 }
 
 /// What nobody but root may change.
-fn in_force(armed: &Armed) -> [String; 4] {
+fn in_force(armed: &Armed) -> [String; 5] {
     let show = ["policy", "show"].as_slice();
     let tells = |words: &[&str]| armed.run(words).stdout;
     let links = armed.status()["links"].to_string();
-    [tells(show), tells(&["block", "list"]), tells(&["allow", "list"]), links]
+    let lists = [&["block", "list"][..], &["allow", "list"], &["network", "deny", "list", "-o", "json"]];
+    let [block, allow, network] = lists.map(tells);
+    [tells(show), block, allow, network, links]
 }
 
 fn play(name: &str, place: &Place, wrapper: &[String], binary: &Path, options: &str) {
     let script = place.path("aegisbpf.sh");
     fs::write(&script, text(place, wrapper, binary, options)).unwrap();
     fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    keys(place);
     fs::write(place.path("site.toml"), "[policy]\nmode = \"observe\"\n").unwrap();
     fs::write(place.path("wrong.toml"), "[policy]\nmode = \"obsrve\"\n").unwrap();
     for file in ["site.toml", "wrong.toml"] {
@@ -111,15 +114,37 @@ fn play(name: &str, place: &Place, wrapper: &[String], binary: &Path, options: &
     cases.case(file(name)).run();
 }
 
+/// Keys, and a policy that is signed by two of them. Whoever is not root has a directory of keys that is root's.
+pub(crate) fn keys(place: &Place) {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../trust/tests/vectors");
+    for (vector, name) in [
+        ("policy.toml", "signed.toml"),
+        ("minisign-one.minisig", "signed.toml.minisig"),
+        ("ssh-two.sig", "signed.toml.bob.sig"),
+        ("minisign-one.key", "alice.key"),
+        ("minisign-one.pub", "alice.pub"),
+        ("ssh-two.pub", "bob.pub"),
+        ("ssh-one", "carol"),
+    ] {
+        fs::copy(vectors.join(vector), place.path(name)).unwrap();
+        // Also for others to read: their rights are what is tried.
+        fs::set_permissions(place.path(name), Permissions::from_mode(0o644)).unwrap();
+    }
+    fs::create_dir(place.path("keys")).unwrap();
+    fs::set_permissions(place.path("keys"), Permissions::from_mode(0o755)).unwrap();
+    fs::copy(place.path("alice.pub"), place.path("keys/B04ECA292ED6D06D.pub")).unwrap();
+}
+
 /// Help is as wide as a terminal, if it knows of one. The variables are for what should have been refused.
 fn text(place: &Place, wrapper: &[String], binary: &Path, options: &str) -> String {
     let here = place.path("").display().to_string();
     let nowhere =
         ["BPFFS_ROOT", "SOCKET"].map(|name| format!("export AEGISBPF__DAEMON__{name}='{here}/nowhere'\n"));
     let nowhere = if options.is_empty() { nowhere.concat() } else { String::new() };
+    let keys = format!("export AEGISBPF__TRUST__DIRECTORY='{}/keys'\n", here.trim_end_matches('/'));
     let wrapper: String = wrapper.iter().map(|word| format!("'{word}' ")).collect();
     format!(
-        "#!/bin/sh\nunset AEGISBPF_LOG COLUMNS LINES NO_COLOR CLICOLOR_FORCE\n{nowhere}export TMPDIR='{here}/tmp'\ncd '{here}'\n\
+        "#!/bin/sh\nunset AEGISBPF_LOG COLUMNS LINES NO_COLOR CLICOLOR_FORCE\n{nowhere}{keys}export TMPDIR='{here}/tmp'\ncd '{here}'\n\
          case \" $* \" in *' --bpffs-root '*) ;; *) set -- \"$@\" {options} ;; esac\n\
          exec {wrapper}'{}' \"$@\"\n",
         binary.display()
@@ -144,7 +169,15 @@ const KINDS: &[Kind] = &[
     Kind {
         files: &["success-alone", "success"],
         ends: &[0],
-        elsewhere: &["allow add", "allow del", "demo", "doctor", "health"],
+        elsewhere: &[
+            "allow add",
+            "allow del",
+            "demo",
+            "doctor",
+            "health",
+            "network deny add",
+            "network deny del",
+        ],
     },
     Kind { files: &["usage"], ends: &[2], elsewhere: &[] },
     // Those that need none say what they always say.

@@ -4,11 +4,56 @@ use super::net;
 use crate::diagnostic::{Code, Fault, quote};
 use crate::plan::{Net, Network, Operations, Ports, Protocol};
 use crate::syntax::choice;
+use std::net::IpAddr;
 
 /// What can be written in the sections for the network.
 const ONE_ADDRESS: &str = "write an address such as `10.0.0.1` or `2001:db8::1`, without a port";
 const ADDRESSES: &str = "write addresses such as `10.0.0.0/8` or `2001:db8::/32`, without a port";
 const ONE_PORT: &str = "write a port such as `22`; with a protocol and a direction, `22:tcp:bind`";
+
+/// A section for the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NetKind {
+    /// `[deny_ip]`: one address.
+    Ip,
+    /// `[deny_cidr]`: addresses with a prefix in common.
+    Cidr,
+    /// `[deny_port]`: a port of all addresses.
+    Port,
+}
+
+impl NetKind {
+    /// What the section is called.
+    pub(crate) fn section(self) -> &'static str {
+        match self {
+            Self::Ip => "deny_ip",
+            Self::Cidr => "deny_cidr",
+            Self::Port => "deny_port",
+        }
+    }
+
+    /// The section that a text looks as if it belonged to. What is in none is told best by the one it is most like.
+    fn of(text: &str) -> Self {
+        let colons = text.bytes().filter(|byte| *byte == b':').count();
+        if text.contains('/') {
+            Self::Cidr
+        } else if text.parse::<IpAddr>().is_ok() || text.contains('.') || text.contains("::") || colons > 2 {
+            Self::Ip
+        } else {
+            Self::Port
+        }
+    }
+}
+
+/// What a word of the command line would mean as an entry for the network: of this section, or of the one that it looks
+/// like.
+pub(crate) fn net_entry(kind: Option<NetKind>, text: &str) -> Result<NetEntry, Fault> {
+    match kind.unwrap_or_else(|| NetKind::of(text)) {
+        NetKind::Ip => deny_ip(text),
+        NetKind::Cidr => deny_cidr(text),
+        NetKind::Port => deny_port(text),
+    }
+}
 
 /// An entry for the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,11 +82,11 @@ impl NetEntry {
     }
 
     /// The section that it stands in, and its line there.
-    pub(crate) fn line(&self) -> (&'static str, String) {
+    pub(crate) fn line(&self) -> (NetKind, String) {
         let Net { network, ports, protocol } = self.net;
         if ports == Ports::ANY {
             let is_one = matches!(network, Network::V4(_, 32) | Network::V6(_, 128));
-            return (if is_one { "deny_ip" } else { "deny_cidr" }, network.to_string());
+            return (if is_one { NetKind::Ip } else { NetKind::Cidr }, network.to_string());
         }
         let protocol = protocol.map_or("any", Protocol::word);
         let line = match direction(self.operations) {
@@ -49,7 +94,7 @@ impl NetEntry {
             "both" => format!("{}:{protocol}", ports.first),
             direction => format!("{}:{protocol}:{direction}", ports.first),
         };
-        ("deny_port", line)
+        (NetKind::Port, line)
     }
 }
 

@@ -145,6 +145,12 @@ fn moment(fields: &Fields<'_>, sink: &mut Sink) -> Option<Placed<u64>> {
     Placed { value: text.value.as_str(), place: text.place }.parsed(words::moment, sink)
 }
 
+/// The serial that a file gives; none if it gives none, or is wrong.
+pub(crate) fn serial_of(text: &str) -> Option<u64> {
+    let table = syntax::parse(0, text, &mut Sink::new());
+    to_u64(table.get("serial")?.get_ref().as_integer()?)
+}
+
 /// The version of the file if it is an integer, but not ours.
 pub(super) fn other_version<'a>(source: usize, table: &'a DeTable<'_>) -> Option<Placed<&'a DeInteger<'a>>> {
     let value = table.get("version")?;

@@ -21,8 +21,9 @@ mod tenant;
 mod what;
 mod words;
 
-pub(crate) use addresses::NetEntry;
-pub(crate) use file::TOP;
+pub use addresses::NetKind;
+pub(crate) use addresses::{NetEntry, net_entry};
+pub(crate) use file::{TOP, serial_of};
 pub(crate) use format1::{device, is_meant as is_format_1};
 
 use crate::diagnostic::{Code, Fault, Sink};

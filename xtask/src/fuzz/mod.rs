@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: gives the policy language texts that a fuzzer finds, and tells what did not hold.
+//! `cargo xtask fuzz`: gives the policy language, and what verifies signatures, texts that a fuzzer finds, and tells what did not hold.
 
 mod libfuzzer;
 
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Options of `fuzz`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What is tried: all, format3, format1, values or merged.
+    /// What is tried: all, format3, format1, values, merged or signatures.
     #[arg(long, value_name = "TARGET", default_value = "all")]
     target: String,
     /// For how long each target is tried.

@@ -15,11 +15,12 @@ const POLICY: &str = "aegis-policy";
 const PROBES: &str = "aegis-probes";
 const SUPERVISOR: &str = "aegis-supervisor";
 const TESTS: &str = "aegis-tests";
+const TRUST: &str = "aegis-trust";
 
 /// Which crates of ours a crate may use. What is not here is forbidden.
 const DIRECTION: &[(&str, &[&str])] = &[
     (ABI, &[]),
-    (ACTORS, &[SUPERVISOR, POLICY, CONFIG, PROBES, PLUGIN_API, CONTROL_API, ABI]),
+    (ACTORS, &[SUPERVISOR, POLICY, CONFIG, PROBES, PLUGIN_API, CONTROL_API, TRUST, ABI]),
     (CONFIG, &[]),
     (CONTROL_API, &[]),
     (DECIDE, &[ABI]),
@@ -27,9 +28,10 @@ const DIRECTION: &[(&str, &[&str])] = &[
     (POLICY, &[ABI, DECIDE]),
     (PROBES, &[ABI, DECIDE]),
     (SUPERVISOR, &[]),
-    ("aegis-fuzz", &[POLICY]),
+    (TRUST, &[]),
+    ("aegis-fuzz", &[POLICY, TRUST]),
     ("aegis-chaos", &[SUPERVISOR, ACTORS, CONTROL_API, TESTS]),
-    ("aegisbpf", &[ACTORS, CONTROL_API, POLICY, CONFIG]),
+    ("aegisbpf", &[ACTORS, CONTROL_API, POLICY, CONFIG, TRUST]),
 ];
 /// What every crate below `sinks/` may use.
 const SINKS: &[&str] = &[PLUGIN_API];
@@ -41,6 +43,8 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
     ("anyhow", &["cli", "xtask", "tests", "chaos"]),
     ("aya", &["probes-ebpf"]),
     ("libloading", &["sinks/host"]),
+    // What makes secret keys, and signs.
+    ("minisign", &["cli"]),
 ];
 
 /// Folders of the crates that may contain `unsafe`.
@@ -208,6 +212,8 @@ mod tests {
             ("aegisbpf", "cli", PROBES, true, false),
             (ABI, "kernel-abi", POLICY, true, false),
             (POLICY, "policy", ABI, true, true),
+            (POLICY, "policy", TRUST, true, false),
+            (TRUST, "trust", ABI, true, false),
             ("aegis-sink-http", "sinks/http", PLUGIN_API, true, true),
             ("aegis-sink-http", "sinks/http", ACTORS, true, false),
             ("aegis-tests", "tests", PROBES, true, true),

@@ -62,7 +62,8 @@ struct Place {
 }
 
 /// Of the command and the daemon, the same on every kernel; and one that takes minutes.
-const SEEN_ON_6_12: &[&str] = &["reload::", "verbs::", "policies::wrong", "large::", "accounts::displaced"];
+const SEEN_ON_6_12: &[&str] =
+    &["reload::", "steps::", "verbs::", "policies::wrong", "large::", "accounts::displaced"];
 /// Where preemption plays no part.
 const NO_RACE: &[&str] = &[
     "daemon::",
@@ -77,6 +78,7 @@ const NO_RACE: &[&str] = &[
     "moves::",
     "signals::",
     "chaos::",
+    "steps::",
     "reload::",
     "life::tmpfs",
     "life::overlayfs",

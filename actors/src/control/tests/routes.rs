@@ -4,7 +4,7 @@ use super::super::run::routes;
 use super::{LONG, daemon, get, with_server};
 use crate::control::server::{Line, Peer};
 use crate::spool::Journal;
-use aegis_control_api::{ROUTES, document};
+use aegis_control_api::{Asker, ROUTES, document};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use hyper::service::Service;
@@ -25,6 +25,7 @@ async fn taken() -> BTreeSet<(String, String)> {
             *request.uri_mut() = path.parse().unwrap();
             *request.method_mut() = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             request.extensions_mut().insert(Peer(0));
+            request.extensions_mut().insert(Asker { uid: 0, login: None });
             request.extensions_mut().insert(Line::of(&end).unwrap());
             let status = service.call(request).await.unwrap().status();
             assert_ne!(status, StatusCode::NOT_FOUND, "{path}");

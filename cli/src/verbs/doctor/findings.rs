@@ -3,6 +3,7 @@
 use super::health::{Check, PINS};
 use aegis_control_api::{AccountsReply, ChildStatus, Posture, Status, TreeReply};
 use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 /// What was looked at.
 pub(super) struct Seen {
@@ -10,6 +11,8 @@ pub(super) struct Seen {
     pub(super) checks: Vec<Check>,
     /// How many errors are in the configuration; none if it is right.
     pub(super) configuration: Option<usize>,
+    /// A policy of the C++ AegisBPF, where none of ours is configured.
+    pub(super) left_behind: Option<PathBuf>,
     /// Of the daemon, or of the pins; or why there is none.
     pub(super) status: Result<Status, String>,
     /// None without a daemon.
@@ -64,6 +67,7 @@ fn wrong(what: &'static str, finding: impl Into<String>, remedy: &str) -> Findin
 pub(super) fn findings(seen: &Seen) -> Vec<Finding> {
     let mut all: Vec<Finding> = seen.checks.iter().map(of_host).collect();
     all.push(of_configuration(seen.configuration));
+    all.extend(seen.left_behind.as_deref().map(of_left_behind));
     match &seen.status {
         Ok(status) => {
             all.push(of_posture(status));
@@ -116,6 +120,14 @@ fn of_configuration(errors: Option<usize>) -> Finding {
             "`aegisbpf config check` names each with its place",
         ),
     }
+}
+
+fn of_left_behind(policy: &Path) -> Finding {
+    notice(
+        "C++ AegisBPF",
+        format!("it has left a policy on this host, {}, and no policy is configured here", policy.display()),
+        "`aegisbpf policy import` shows what it becomes, and `policy import --out DIR` writes that",
+    )
 }
 
 fn of_posture(status: &Status) -> Finding {
@@ -272,7 +284,9 @@ mod tests {
     }
 
     fn seen(status: Status) -> Seen {
-        Seen { checks: Vec::new(), configuration: None, status: Ok(status), tree: None, accounts: None }
+        let checks = Vec::new();
+        let status = Ok(status);
+        Seen { checks, configuration: None, left_behind: None, status, tree: None, accounts: None }
     }
 
     fn graded(seen: &Seen, what: &str) -> Vec<Grade> {
@@ -323,6 +337,8 @@ mod tests {
         let none = Seen { status: Err("no pins".to_owned()), configuration: Some(2), ..seen(status()) };
         assert_eq!(graded(&none, "armed"), [Grade::Wrong]);
         assert_eq!(graded(&none, "configuration"), [Grade::Wrong]);
+        let left = Seen { left_behind: Some("/etc/aegisbpf/policy.conf".into()), ..seen(status()) };
+        assert_eq!(graded(&left, "C++ AegisBPF"), [Grade::Notice]);
         let check = |name, ok| Check { name, ok, finding: String::new() };
         let checks =
             vec![check("BPF LSM programs", false), check("cgroup version 2", false), check(PINS, false)];

@@ -1,0 +1,152 @@
+//! A policy that is to come into force, looked at as far as that can be without the kernel.
+
+use super::content::Content;
+use super::state::{Joined, heed_expiry};
+use super::vouch::{Demands, TrustSettings, Vouched, heed_serial, heed_signatures, vouch};
+use super::{Origin, PolicyError};
+use crate::clock::unix_ns;
+use crate::loader::{self, Stopwatch, Witness};
+use aegis_control_api::{Asker, Deed, HistoryEntry, Outcome, PolicySource, Step};
+use aegis_kernel_abi::Accepted;
+use std::time::Instant;
+
+/// Long enough for a report on a policy; the rest of it is for whoever applies it.
+const DETAIL: usize = 2_000;
+
+/// What is to come into force.
+pub(crate) struct Candidate {
+    pub(crate) content: Content,
+    pub(crate) joined: Joined,
+    steps: Vec<Step>,
+    /// The keys whose signatures count.
+    pub(crate) signers: Vec<String>,
+    /// Set if its signatures count and it has a serial: no older one is accepted once it is in force.
+    pub(crate) accepted: Option<Accepted>,
+    notes: Vec<String>,
+}
+
+/// What whoever asked is to know about it.
+pub(crate) struct Found {
+    /// What was done so far.
+    pub(crate) steps: Vec<Step>,
+    /// What is to be known.
+    pub(crate) notes: Vec<String>,
+    /// What the compiler warned of.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Candidate {
+    /// What was found when it was looked at.
+    pub(crate) fn found(&self) -> Found {
+        let warnings = self.joined.warnings.clone();
+        Found { steps: self.steps.clone(), notes: self.notes.clone(), warnings }
+    }
+
+    /// What already is in force, under another local policy or after the policy that is in force.
+    ///
+    /// # Errors
+    /// If it is wrong.
+    pub(crate) fn trusted(
+        content: Content,
+        signers: Vec<String>,
+        witness: Witness,
+    ) -> Result<Self, PolicyError> {
+        let mut watch = Stopwatch::start(Instant::now(), witness);
+        let joined = content.join()?;
+        watch.ended("compile", Instant::now());
+        Ok(Self { content, joined, steps: logged(watch), signers, accepted: None, notes: Vec::new() })
+    }
+
+    /// Looks at a content whether it may come into force. `highest` is the newest signed policy so far; it is asked for
+    /// only if this one is signed.
+    ///
+    /// # Errors
+    /// If it is wrong, expired, or not signed as it must be, or older than one that was in force.
+    pub(crate) fn checked(
+        content: Content,
+        (trust, demands): (&TrustSettings, Demands),
+        highest: impl FnOnce() -> Result<Accepted, PolicyError>,
+        witness: Witness,
+    ) -> Result<Self, PolicyError> {
+        let mut watch = Stopwatch::start(Instant::now(), witness);
+        let sources = &content.sources;
+        let vouched = vouch(trust, sources);
+        watch.ended("verify", Instant::now());
+        let is_signed = matches!(vouched, Vouched::Signed(_));
+        let has_some = sources.iter().any(|source| !source.signatures.is_empty());
+        let (signers, unsigned) = heed_signatures(vouched, has_some, demands)?;
+        let joined = content.join()?;
+        watch.ended("compile", Instant::now());
+        let expired = heed_expiry(&joined.plan, unix_seconds(), || demands.is_known)?;
+        let accepted = match is_signed {
+            true => heed_serial(&joined.plan, sources, &highest()?, demands)?,
+            false => None,
+        };
+        let notes = expired.into_iter().chain(unsigned).collect();
+        Ok(Self { content, joined, steps: logged(watch), signers, accepted, notes })
+    }
+
+    /// What the history says of it before anything is done.
+    pub(crate) fn entry(&self, origin: Origin, arming: String, content: String) -> HistoryEntry {
+        let plan = &self.joined.plan;
+        HistoryEntry {
+            policy: plan.name().to_string(),
+            serial: plan.serial().unwrap_or(0),
+            expires: plan.expires(),
+            signers: self.signers.clone(),
+            plan_digest: loader::hex(&plan.digest()),
+            content,
+            arming,
+            files: names(&self.content.sources),
+            ..entry(origin, Outcome::Begun, "")
+        }
+    }
+}
+
+/// What the files are called.
+pub(crate) fn names(sources: &[PolicySource]) -> Vec<String> {
+    sources.iter().map(|source| source.name.clone()).collect()
+}
+
+/// An entry of which nothing more is known.
+pub(crate) fn entry(origin: Origin, outcome: Outcome, detail: &str) -> HistoryEntry {
+    HistoryEntry {
+        number: 0,
+        at_ns: unix_ns(),
+        deed: origin.deed,
+        by: origin.by,
+        outcome,
+        policy: String::new(),
+        serial: 0,
+        expires: None,
+        files: Vec::new(),
+        signers: Vec::new(),
+        plan_digest: String::new(),
+        content: String::new(),
+        arming: String::new(),
+        generation: None,
+        detail: detail.chars().take(DETAIL).collect(),
+    }
+}
+
+impl Origin {
+    /// The daemon was started.
+    pub(crate) const START: Self = Self { deed: Deed::Start, by: None, must_be_signed: false };
+    /// The configuration was read again.
+    pub(crate) const RELOAD: Self = Self { deed: Deed::Reload, by: None, must_be_signed: false };
+
+    /// Somebody asked.
+    pub(crate) fn asked(deed: Deed, by: Asker) -> Self {
+        Self { deed, by: Some(by), must_be_signed: false }
+    }
+}
+
+fn logged(watch: Stopwatch) -> Vec<Step> {
+    let steps = watch.into_steps();
+    loader::log(&steps);
+    steps
+}
+
+pub(crate) fn unix_seconds() -> u64 {
+    unix_ns() / 1_000_000_000
+}
