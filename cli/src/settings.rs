@@ -3,7 +3,7 @@
 use crate::exit::{Exit, Failure};
 use crate::{Common, CommonArgs, output};
 use aegis_config::{Flag, Loaded, Places, Report, Settings, Value};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -77,13 +77,8 @@ pub(crate) fn load(common: &CommonArgs, flags: &Flags) -> anyhow::Result<Loaded>
 pub(crate) fn try_load(common: &CommonArgs, flags: &Flags) -> Result<Loaded, Report> {
     let places = Places { root: common.config_root.clone(), file: common.config.clone() };
     let variables: Vec<(OsString, OsString)> =
-        std::env::vars_os().filter(|(name, _)| is_ours(name)).collect();
+        std::env::vars_os().filter(|(name, _)| aegis_config::is_variable(name)).collect();
     aegis_config::load(&places, &variables, &flags.0)
-}
-
-/// Whether a variable of the environment is a setting.
-pub(crate) fn is_ours(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(aegis_config::VARIABLES.as_bytes())
 }
 
 /// What the command ends with when the configuration is wrong.

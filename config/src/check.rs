@@ -1,6 +1,6 @@
 //! From what was read to settings, or to everything that is wrong. Pure.
 
-use crate::keys::{KEYS, Key, VARIABLES};
+use crate::keys::{KEYS, Key, Kind, VARIABLES, of_theirs};
 use crate::layers::FileText;
 use crate::origin::{Origin, Origins};
 use crate::report::{Code, Fault, Finding, Place, Report, Text};
@@ -124,10 +124,13 @@ impl Layers {
         let ours = |(name, value): &(OsString, OsString)| {
             let name = name.to_str()?.to_owned();
             let wrong = value.to_str().is_none();
-            name.starts_with(VARIABLES).then(|| (name, value.to_string_lossy().into_owned(), wrong))
+            let value = value.to_string_lossy().into_owned();
+            let counts = name.starts_with(VARIABLES) || of_theirs(&name).is_some() && !value.is_empty();
+            counts.then_some((name, value, wrong))
         };
         let mut ours: Vec<_> = variables.iter().filter_map(ours).collect();
-        ours.sort();
+        // Of one layer the last counts.
+        ours.sort_by_key(|variable| (of_theirs(&variable.0).is_none(), variable.clone()));
         let mut lines = String::new();
         let (mut layer, text) = (Vec::new(), self.texts.len());
         let mut faults = Vec::new();
@@ -136,7 +139,8 @@ impl Layers {
             lines.push_str(&format!("{}={}\n", harmless(name), harmless(value)));
             let span = start + harmless(name).len() + 1..lines.len() - 1;
             let place = Place { text, span };
-            let Some(key) = KEYS.iter().find(|key| key.variable() == *name) else {
+            let theirs = of_theirs(name);
+            let Some(key) = theirs.or_else(|| KEYS.iter().find(|key| key.variable() == *name)) else {
                 let span = start..place.span.start - 1;
                 faults.push((unknown_variable(name), span, None));
                 continue;
@@ -145,6 +149,7 @@ impl Layers {
                 faults.push((not_utf8(name), place.span, Some(key)));
                 continue;
             }
+            let value = if theirs.is_some() { as_ours(key, value) } else { value };
             match check(key, &Raw::of_variable(key.kind, value), 0..0, Care::Strict) {
                 Ok(value) => layer.push(Entry { key, value, origin: Origin::Variable(name.clone()), place }),
                 Err(found) => {
@@ -265,6 +270,15 @@ impl Layers {
             let Some(place) = entry.map(|entry| entry.place.clone()) else { continue };
             self.findings.push(Fault::new(Code::Contradiction, message, label, help).at(place));
         }
+    }
+}
+
+/// A value of theirs as we write it.
+fn as_ours<'a>(key: &Key, value: &'a str) -> &'a str {
+    match (key.kind, value) {
+        (Kind::Boolean, "1" | "yes" | "on") => "true",
+        (Kind::Boolean, "0" | "no" | "off") => "false",
+        _ => value,
     }
 }
 

@@ -2,6 +2,7 @@
 //! goes over this table, in this order.
 
 use crate::settings::{EnforceSignal, Holders, Mode, WhenFull};
+use std::ffi::OsStr;
 
 /// A key: a section, a dot, a name.
 #[derive(Debug)]
@@ -103,8 +104,27 @@ impl Key {
     }
 }
 
-/// What the names of all variables begin with.
-pub const VARIABLES: &str = "AEGISBPF__";
+/// What the names of our variables begin with.
+pub(crate) const VARIABLES: &str = "AEGISBPF__";
+
+/// Variables of the C++ AegisBPF that mean what a key does. Ours go before them; an empty one is none.
+const THEIR_VARIABLES: [(&str, &str); 3] = [
+    ("AEGIS_KEYS_DIR", "trust.directory"),
+    ("AEGIS_POLICY", "policy.files"),
+    ("AEGIS_REQUIRE_SIGNATURE", "trust.require_signature"),
+];
+
+/// Whether a variable of the environment is a setting, or should be one.
+#[must_use]
+pub fn is_variable(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(VARIABLES.as_bytes())
+        || THEIR_VARIABLES.iter().any(|(theirs, _)| name == *theirs)
+}
+
+/// The key of a variable of the C++ AegisBPF.
+pub(crate) fn of_theirs(name: &str) -> Option<&'static Key> {
+    THEIR_VARIABLES.iter().find(|(theirs, _)| *theirs == name).and_then(|(_, key)| Key::find(key))
+}
 
 /// Whether keys are below this section.
 pub(crate) fn is_section(name: &str) -> bool {

@@ -27,7 +27,7 @@ pub use check::{Flag, Loaded, compose};
 pub use default::default_file;
 pub use dump::{Change, changes, dump, dump_json};
 pub use files::{FilesError, policy_files};
-pub use keys::VARIABLES;
+pub use keys::is_variable;
 pub use layers::{FileText, Places, load, read};
 pub use origin::{Origin, Origins};
 pub use report::{Code, Located, Report};

@@ -140,6 +140,29 @@ fn variables_are_read_as_their_keys_need_them() {
     }
 }
 
+/// Those of the C++ AegisBPF.
+#[test]
+fn their_variables_are_taken_where_ours_say_nothing() {
+    for (name, value, key, shown) in [
+        ("AEGIS_POLICY", "/a", "files", "[\"/a\"]"),
+        ("AEGIS_KEYS_DIR", "/keys", "directory", "\"/keys\""),
+        ("AEGIS_REQUIRE_SIGNATURE", "1", "require_signature", "true"),
+        ("AEGIS_REQUIRE_SIGNATURE", "true", "require_signature", "true"),
+        ("AEGIS_REQUIRE_SIGNATURE", "0", "require_signature", "false"),
+    ] {
+        let loaded = load(&Root::with(&[]).places(), &variables(&[(name, value)]), &[]).unwrap();
+        let text = aegis_config::dump(&loaded, true);
+        assert!(text.contains(&format!("{key} = {shown} # from ${name}\n")), "{text}");
+    }
+    let both = [("AEGIS_POLICY", "/theirs"), ("AEGISBPF__POLICY__FILES", "/ours"), ("AEGIS_KEYS_DIR", "")];
+    let loaded = load(&Root::with(&[]).places(), &variables(&both), &[]).unwrap();
+    assert_eq!(loaded.settings.policy.files, [PathBuf::from("/ours")]);
+    assert_eq!(*loaded.origins.of("trust.directory"), Origin::BuiltIn);
+    let wrong = variables(&[("AEGIS_REQUIRE_SIGNATURE", "perhaps")]);
+    let report = load(&Root::with(&[]).places(), &wrong, &[]).unwrap_err().render(false);
+    assert!(report.contains("AEGIS_REQUIRE_SIGNATURE=perhaps"), "{report}");
+}
+
 #[test]
 fn other_files_are_none_of_ours() {
     let root = Root::with(&[

@@ -234,15 +234,14 @@ impl Loader {
     ///
     /// # Errors
     /// Names the step that failed. The generation in force is untouched then.
-    pub fn apply(&mut self, plan: impl Into<Arc<Plan>>) -> Result<ApplyReply, LoadError> {
-        let plan = plan.into();
+    pub fn apply(&mut self, plan: Plan) -> Result<ApplyReply, LoadError> {
         let mut watch = Stopwatch::start(Instant::now(), self.witness());
         let host = self.resolved(&plan)?;
         watch.ended("resolve", Instant::now());
         host.stuck
             .iter()
             .for_each(|why| tracing::error!("pending, and without effect there until it is mended: {why}"));
-        self.put_in_force(plan, host, false, watch)
+        self.put_in_force(Arc::new(plan), host, false, watch)
     }
 
     /// From now on, a path that leads nowhere is an error of whoever applies the policy. Before, while the daemon starts,

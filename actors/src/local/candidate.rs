@@ -1,13 +1,14 @@
 //! A policy that is to come into force, looked at as far as that can be without the kernel.
 
 use super::content::Content;
-use super::state::{Joined, heed_expiry};
+use super::state::heed_expiry;
 use super::vouch::{Demands, TrustSettings, Vouched, heed_serial, heed_signatures, vouch};
 use super::{Origin, PolicyError};
 use crate::clock::unix_ns;
 use crate::loader::{self, Stopwatch, Witness};
 use aegis_control_api::{Asker, Deed, HistoryEntry, Outcome, PolicySource, Step};
 use aegis_kernel_abi::Accepted;
+use aegis_policy::Plan;
 use std::time::Instant;
 
 /// Long enough for a report on a policy; the rest of it is for whoever applies it.
@@ -16,16 +17,17 @@ const DETAIL: usize = 2_000;
 /// What is to come into force.
 pub(crate) struct Candidate {
     pub(crate) content: Content,
-    pub(crate) joined: Joined,
-    steps: Vec<Step>,
+    pub(crate) plan: Plan,
     /// The keys whose signatures count.
     pub(crate) signers: Vec<String>,
     /// Set if its signatures count and it has a serial: no older one is accepted once it is in force.
     pub(crate) accepted: Option<Accepted>,
-    notes: Vec<String>,
+    /// What whoever asked is to know.
+    pub(crate) found: Found,
 }
 
 /// What whoever asked is to know about it.
+#[derive(Default)]
 pub(crate) struct Found {
     /// What was done so far.
     pub(crate) steps: Vec<Step>,
@@ -36,12 +38,6 @@ pub(crate) struct Found {
 }
 
 impl Candidate {
-    /// What was found when it was looked at.
-    pub(crate) fn found(&self) -> Found {
-        let warnings = self.joined.warnings.clone();
-        Found { steps: self.steps.clone(), notes: self.notes.clone(), warnings }
-    }
-
     /// What already is in force, under another local policy or after the policy that is in force.
     ///
     /// # Errors
@@ -54,7 +50,8 @@ impl Candidate {
         let mut watch = Stopwatch::start(Instant::now(), witness);
         let joined = content.join()?;
         watch.ended("compile", Instant::now());
-        Ok(Self { content, joined, steps: logged(watch), signers, accepted: None, notes: Vec::new() })
+        let found = Found { steps: logged(watch), notes: Vec::new(), warnings: joined.warnings };
+        Ok(Self { content, plan: joined.plan, signers, accepted: None, found })
     }
 
     /// Looks at a content whether it may come into force. `highest` is the newest signed policy so far; it is asked for
@@ -83,12 +80,13 @@ impl Candidate {
             false => None,
         };
         let notes = expired.into_iter().chain(unsigned).collect();
-        Ok(Self { content, joined, steps: logged(watch), signers, accepted, notes })
+        let found = Found { steps: logged(watch), notes, warnings: joined.warnings };
+        Ok(Self { content, plan: joined.plan, signers, accepted, found })
     }
 
     /// What the history says of it before anything is done.
     pub(crate) fn entry(&self, origin: Origin, arming: String, content: String) -> HistoryEntry {
-        let plan = &self.joined.plan;
+        let plan = &self.plan;
         HistoryEntry {
             policy: plan.name().to_string(),
             serial: plan.serial().unwrap_or(0),

@@ -13,7 +13,6 @@ use aegis_control_api::{
 };
 use aegis_policy::{Entries, Plan};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// What a daemon has begun with.
@@ -124,7 +123,7 @@ impl Policies {
         origin: Origin,
     ) -> Result<ApplyReply, PolicyError> {
         let candidate = self.candidate_of(loader, sources, origin)?;
-        Ok(with_what_was_found(loader.rehearse(&candidate.joined.plan)?, candidate.found()))
+        Ok(with_what_was_found(loader.rehearse(&candidate.plan)?, candidate.found))
     }
 
     fn candidate_of(
@@ -171,13 +170,12 @@ impl Policies {
             self.tell(ended);
             return Err(error);
         }
-        let put =
-            loader.apply(Arc::clone(&candidate.joined.plan)).map_err(PolicyError::from).and_then(|reply| {
-                match aside.map(Aside::put) {
-                    Some(Err(error)) => Err(self.go_back(loader, before.as_ref(), error)),
-                    _ => Ok(reply),
-                }
-            });
+        let put = loader.apply(candidate.plan).map_err(PolicyError::from).and_then(|reply| {
+            match aside.map(Aside::put) {
+                Some(Err(error)) => Err(self.go_back(loader, before.as_ref(), error)),
+                _ => Ok(reply),
+            }
+        });
         witness.reached("put");
         let mut reply = match put {
             Ok(reply) => reply,
@@ -193,12 +191,11 @@ impl Policies {
         }
         reply.notes.extend(candidate.accepted.as_ref().and_then(|accepted| self.accept(loader, accepted)));
         witness.reached("accept");
-        let (found, sources) = (candidate.found(), candidate.content.sources);
-        reply.notes.extend(self.remember(sources));
+        reply.notes.extend(self.remember(candidate.content.sources));
         witness.reached("remember");
         let ended = self.end_entry(begun, Ok(&reply));
         reply.notes.extend(self.tell(written.and(ended)));
-        Ok(with_what_was_found(reply, found))
+        Ok(with_what_was_found(reply, candidate.found))
     }
 
     fn unwritten(&self, source: &std::io::Error) -> PolicyError {
@@ -232,7 +229,7 @@ impl Policies {
         let plan = Content { sources, local: self.local()? }.join()?.plan;
         let digest = loader.generation()?.map(|generation| generation.plan_digest);
         let is_same = digest == Some(loader::hex(&plan.digest()));
-        if is_same { Ok(Arc::unwrap_or_clone(plan)) } else { Err(PolicyError::UnknownSources) }
+        if is_same { Ok(plan) } else { Err(PolicyError::UnknownSources) }
     }
 
     /// Whether these are the sources of the policy in force.
@@ -328,7 +325,7 @@ impl Policies {
             refuse_exemptions(&exempted(self.local()?.as_ref())?, &exempted(content.local.as_ref())?)?;
         }
         let candidate = self.checked(loader, content, demands)?;
-        if loader::hex(&candidate.joined.plan.digest()) != entry.plan_digest {
+        if loader::hex(&candidate.plan.digest()) != entry.plan_digest {
             return Err(PolicyError::Wrong(format!(
                 "the texts of generation {generation} mean something else to this version of aegisbpf: apply them from \
                  their files, if they are still right"

@@ -4,7 +4,6 @@ use super::PolicyError;
 use aegis_control_api::{Change, EntriesRequest, PolicySource};
 use aegis_policy::{AllowEntry, Compiled, DenyEntry, Entries, NetEntry, Plan, Report, Source};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// A list of the local policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,21 +21,21 @@ const ONLY_LOCAL: Source<'_> = Source { name: "(local)", text: "version = 3\nnam
 
 /// A plan, and what the compiler warned of.
 pub(crate) struct Joined {
-    pub(crate) plan: Arc<Plan>,
+    pub(crate) plan: Plan,
     pub(crate) warnings: Vec<String>,
 }
 
 /// Joins the sources of a policy with the local one, if there is one.
 pub(crate) fn join(sources: &[PolicySource], local: Option<&PolicySource>) -> Result<Joined, PolicyError> {
     if sources.is_empty() && local.is_none() {
-        return Ok(Joined { plan: Arc::new(Plan::empty()), warnings: Vec::new() });
+        return Ok(Joined { plan: Plan::empty(), warnings: Vec::new() });
     }
     let head = sources.is_empty().then_some(ONLY_LOCAL);
     let all: Vec<Source<'_>> = head.into_iter().chain(sources.iter().chain(local).map(source)).collect();
     let Compiled { plan, warnings } = aegis_policy::compile(&all).map_err(|report| wrong(&report))?;
     let warnings = warnings.without_notes();
     let warnings = warnings.located().map(|warning| warning.message.to_string()).collect();
-    Ok(Joined { plan: Arc::new(plan), warnings })
+    Ok(Joined { plan, warnings })
 }
 
 /// Whether an expired policy may be put in force: one that is in force already, or was the last on this host. What is to be

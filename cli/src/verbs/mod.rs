@@ -5,6 +5,7 @@ pub(crate) mod block;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod detach;
+pub(crate) mod digest;
 pub(crate) mod doctor;
 pub(crate) mod entries;
 pub(crate) mod events;

@@ -8,6 +8,7 @@ mod past;
 mod sign;
 mod verify;
 
+use super::digest::DigestArgs;
 use super::holders::{self, Holders, harmless};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
@@ -21,6 +22,7 @@ use aegis_control_api::{
 use aegis_policy::{Compiled, Report, Source};
 use anyhow::Result;
 use clap::Subcommand;
+use clap::error::ErrorKind;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +53,8 @@ pub(crate) enum PolicyVerb {
         /// Refuses a policy that is not signed by enough trusted keys, whatever the setting trust.require_signature says.
         #[arg(long)]
         require_signature: bool,
+        #[command(flatten)]
+        digest: DigestArgs,
     },
     /// Puts the empty policy in force, in one step like any other. The local policy is set aside.
     Reset,
@@ -89,11 +93,18 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
         PolicyVerb::Verify(_) => Ok(()),
         PolicyVerb::Import(args) => import::run(common, args),
         PolicyVerb::Schema => output::json(&aegis_policy::schema()),
-        PolicyVerb::Apply { files, holders, dry_run, require_signature } => {
+        PolicyVerb::Apply { files, holders, dry_run, require_signature, digest } => {
+            let wanted = digest.wanted()?;
+            if wanted.is_some() && files.len() != 1 {
+                let message = "one policy file is named where its SHA-256 is given; see `aegisbpf policy apply --help`\n";
+                clap::Error::raw(ErrorKind::WrongNumberOfValues, message).exit()
+            }
             let sources = read_sources(files)?;
+            wanted.map_or(Ok(()), |wanted| wanted.check(&sources))?;
             // Told here, where the terminal is; the daemon checks again what it gets.
             compile(&sources)?;
-            let (action, dry_run, require_signature) = ((*holders).into(), *dry_run, *require_signature);
+            let (action, dry_run) = ((*holders).into(), *dry_run);
+            let require_signature = *require_signature || must_be_signed();
             let request = ApplyRequest { sources, holders: action, require_signature, dry_run };
             let reply = client.post(paths::APPLY, &request)?;
             if dry_run { rehearsed(common, &reply) } else { applied(common, &reply, *holders) }
@@ -105,6 +116,12 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
         PolicyVerb::Show => past::show(common, &client),
         PolicyVerb::History(args) => past::history(common, &client, args),
     }
+}
+
+/// Whether a variable of the C++ AegisBPF says so. What is no word for "no" does.
+fn must_be_signed() -> bool {
+    let word = std::env::var_os("AEGIS_REQUIRE_SIGNATURE").unwrap_or_default();
+    !["", "0", "no", "off", "false"].iter().any(|no| word == *no)
 }
 
 /// The policy of the C++ AegisBPF on this host, if none of ours is configured: it would be in force no more, and nothing

@@ -1,5 +1,6 @@
 //! How a daemon reads its settings again: the same layers as at its start, with the options that it was started with.
 
+use super::digest;
 use super::run::{live, policy_sources};
 use crate::CommonArgs;
 use crate::settings::{self, Flags};
@@ -17,6 +18,8 @@ pub(super) type Log = reload::Handle<EnvFilter, Registry>;
 pub(super) struct Reread {
     common: CommonArgs,
     flags: Flags,
+    /// What the policy must have.
+    wanted: Option<digest::Wanted>,
     /// What it was started with.
     start: Settings,
     /// What was in it when it was right the last time, for the files that are looked at.
@@ -26,8 +29,14 @@ pub(super) struct Reread {
 }
 
 impl Reread {
-    pub(super) fn new(common: CommonArgs, flags: Flags, loaded: Loaded, log: Option<Log>) -> Self {
-        Self { common, flags, start: loaded.settings.clone(), last: Mutex::new(loaded), log }
+    pub(super) fn new(
+        common: CommonArgs,
+        flags: Flags,
+        wanted: Option<digest::Wanted>,
+        loaded: Loaded,
+        log: Option<Log>,
+    ) -> Self {
+        Self { common, flags, wanted, start: loaded.settings.clone(), last: Mutex::new(loaded), log }
     }
 }
 
@@ -38,7 +47,8 @@ impl Configuration for Reread {
         let needs_start = changes.iter().filter(|change| change.needs_restart);
         let wanted = Wanted {
             live: live(&loaded.settings),
-            policy: policy_sources(&loaded.settings).map_err(|error| format!("{error:#}"))?,
+            policy: policy_sources(&loaded.settings, self.wanted.as_ref())
+                .map_err(|error| format!("{error:#}"))?,
             log: loaded.settings.daemon.log.clone(),
             needs_start: needs_start.map(|change| change.key.to_owned()).collect(),
         };

@@ -1,5 +1,6 @@
 //! `run`: the daemon in the foreground.
 
+use super::digest::{DigestArgs, Wanted};
 use super::holders::Holders;
 use super::manner::MannerArgs;
 use super::policy::{compile, not_imported, read_sources};
@@ -63,6 +64,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR", value_parser = crate::absolute)]
     state_dir: Option<PathBuf>,
     #[command(flatten)]
+    digest: DigestArgs,
+    #[command(flatten)]
     sinks: SinkArgs,
 }
 
@@ -106,13 +109,14 @@ pub(crate) fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
             policy.display()
         );
     }
+    let wanted = args.digest.wanted()?;
     // What is given here, somebody waits for; what the configuration names must not keep a host open.
     let first = if matches!(loaded.origins.of("policy.files"), Origin::Flag(_)) {
-        ordered(&settings)?
+        ordered(&settings, wanted.as_ref())?
     } else {
-        configured(&settings)?
+        configured(&settings, wanted.as_ref())?
     };
-    let configuration = Arc::new(Reread::new(common.clone(), flags, loaded, log));
+    let configuration = Arc::new(Reread::new(common.clone(), flags, wanted, loaded, log));
     let settings = RunSettings { configuration: Some(configuration), ..run_settings(&settings, args.once) };
     tree::run(&settings, first).map_err(|error| {
         let exit = exit_of(&error);
@@ -123,29 +127,38 @@ pub(crate) fn run(common: &CommonArgs, args: &RunArgs) -> Result<()> {
 }
 
 /// The policy of the command line: that it is wrong is told here, where the terminal is.
-fn ordered(settings: &Settings) -> Result<FirstPolicy> {
-    let sources = policy_sources(settings)?.unwrap_or_default();
+fn ordered(settings: &Settings, wanted: Option<&Wanted>) -> Result<FirstPolicy> {
+    let sources = policy_sources(settings, wanted)?.unwrap_or_default();
     compile(&sources)?;
     Ok(FirstPolicy::Ordered(sources))
 }
 
-/// The policy that the settings name; none if they name none.
-pub(super) fn policy_sources(settings: &Settings) -> Result<Option<Vec<PolicySource>>> {
+/// The policy that the settings name; none if they name none. It must have what is wanted, at the start and whenever it is
+/// read again.
+pub(super) fn policy_sources(
+    settings: &Settings,
+    wanted: Option<&Wanted>,
+) -> Result<Option<Vec<PolicySource>>> {
+    let check = |sources: &[PolicySource]| wanted.map_or(Ok(()), |wanted| wanted.check(sources));
     if settings.policy.files.is_empty() {
+        check(&[])?;
         return Ok(None);
     }
     let files = aegis_config::policy_files(&settings.policy.files)
         .map_err(|error| Failure::new(Exit::Refused, format!("{:#}", anyhow::Error::new(error))))?;
-    read_sources(&files).map(Some)
+    let sources = read_sources(&files)?;
+    check(&sources)?;
+    Ok(Some(sources))
 }
 
 /// The policy of the configuration, if it names one. If it is wrong and nothing was in force before, there is nothing to
 /// go on with.
-fn configured(settings: &Settings) -> Result<FirstPolicy> {
+fn configured(settings: &Settings, wanted: Option<&Wanted>) -> Result<FirstPolicy> {
     if settings.policy.files.is_empty() {
+        policy_sources(settings, wanted)?;
         return Ok(FirstPolicy::AsItWas);
     }
-    match ordered(settings) {
+    match ordered(settings, wanted) {
         Ok(FirstPolicy::Ordered(sources)) => Ok(FirstPolicy::Configured(Ok(sources))),
         Err(error) if local::was_in_force(&settings.daemon.state_dir, &settings.daemon.bpffs_root) => {
             Ok(FirstPolicy::Configured(Err(format!("{error:#}"))))

@@ -67,6 +67,11 @@ impl Armed {
         assert!(shell.status().expect("nsenter").success(), "{script}");
     }
 
+    /// Words that its next starts have as well.
+    pub(crate) fn add_words(&mut self, words: &[&str]) {
+        self.words.extend(words.iter().map(|word| (*word).to_owned()));
+    }
+
     /// Starts the daemon as the last time.
     pub(crate) fn start_again(&mut self) {
         let log = File::create(self.place.path("log")).unwrap();

@@ -14,10 +14,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         "kept",
         &[
             ("full_directory", || {
-                unwritable("dd if=/dev/zero of=$STATE/filler bs=1k 2>/dev/null || :", "rm $STATE/filler")
+                unwritable("dd if=/dev/zero of=$STATE/filler bs=1k 2>/dev/null || :", "rm $STATE/filler");
             }),
             ("read_only_directory", || {
-                unwritable("mount -o remount,ro $STATE", "mount -o remount,rw $STATE")
+                unwritable("mount -o remount,ro $STATE", "mount -o remount,rw $STATE");
             }),
             ("damaged_history", damaged_history),
             ("damaged_texts", damaged_texts),

@@ -8,6 +8,7 @@ mod armed;
 mod attempts;
 mod config;
 mod control;
+mod digest;
 mod fallback;
 mod fuzz;
 mod import;
@@ -36,6 +37,7 @@ fn main() {
         usage::trials(),
         lint::trials(),
         import::trials(),
+        digest::trials(),
         config::trials(),
         nothing_armed::trials(),
         refused::trials(),

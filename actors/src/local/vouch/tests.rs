@@ -89,7 +89,7 @@ fn what_is_new_must_be_signed_and_what_is_in_force_goes_on() {
 
 fn plan(sources: &[PolicySource]) -> Plan {
     super::super::state::join(sources, None)
-        .map(|joined| std::sync::Arc::unwrap_or_clone(joined.plan))
+        .map(|joined| joined.plan)
         .unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -7,6 +7,7 @@ use crate::Common;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output;
+use crate::verbs::digest::is_digest;
 use aegis_actors::loader::detach_pins;
 use aegis_control_api::{DetachReply, DetachRequest, PolicyReply, Status, paths};
 use anyhow::{Context, Result, bail};
@@ -75,7 +76,9 @@ impl Daemon {
             .arg(self.socket.with_file_name("state"));
         // What is set for the real daemon is not for this one, above all not its policy.
         command.arg("--config-root").arg(self.socket.with_file_name("none"));
-        for (name, _) in std::env::vars_os().filter(|(name, _)| crate::settings::is_ours(name)) {
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| aegis_config::is_variable(name) || is_digest(name))
+        {
             command.env_remove(name);
         }
         if let Some(policy) = policy {

@@ -19,6 +19,9 @@ const COUNTER: &str = "var/lib/aegisbpf/version_counter";
 /// The most that a policy sent to the daemon may have.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
 
+/// A policy may have a hundred thousand entries of a kind.
+const MOST_NOTES: usize = 20;
+
 const UNSIGNED: &str = "the signature of the bundle is not taken over: it joins fields without separators, so that digits can \
                         be moved from one to the next under the same signature";
 
@@ -81,6 +84,15 @@ pub(super) struct Finding {
 impl Found {
     pub(super) fn say(&mut self, grade: Grade, finding: impl Into<String>, remedy: &str) {
         self.findings.push(Finding { grade, finding: finding.into(), remedy: remedy.to_owned() });
+    }
+
+    /// The first of many that need the same.
+    fn say_each(&mut self, notes: Vec<String>, remedy: &str) {
+        let more = notes.len().saturating_sub(MOST_NOTES);
+        notes.into_iter().take(MOST_NOTES).for_each(|note| self.say(Grade::Note, note, remedy));
+        if more > 0 {
+            self.say(Grade::Note, format!("and {more} more like these"), remedy);
+        }
     }
 
     pub(super) fn file(&mut self, path: &Path, bytes: &[u8], what: String) {
@@ -271,13 +283,11 @@ fn migrated(found: &mut Found, path: &Path, text: &str, name: Option<Name>) -> O
     let from = shown(path);
     match aegis_policy::migrate(&[Source { name: &from, text }], name) {
         Ok(Migrated { text, plan, warnings }) => {
-            for warning in warnings.without_notes().located() {
-                found.say(Grade::Note, warning.message, "`aegisbpf policy lint policy.toml` shows where");
-            }
-            for rule in plan.undecided() {
-                let remedy = "as long as it is in policy.toml, `policy apply` refuses the policy";
-                found.say(Grade::Note, rule, remedy);
-            }
+            let warnings = warnings.without_notes();
+            let warnings = warnings.located().map(|warning| warning.message.to_string()).collect();
+            found.say_each(warnings, "`aegisbpf policy lint policy.toml` shows where");
+            let remedy = "as long as it is in policy.toml, `policy apply` refuses the policy";
+            found.say_each(plan.undecided(), remedy);
             let (rules, exempt_cgroups) = (plan.rules().len(), plan.exempt().len());
             Some(FoundPolicy { from, rules, exempt_cgroups, text })
         }
