@@ -101,12 +101,6 @@ impl Plan {
         }
     }
 
-    /// Brings the rules into their order. Their ids must differ.
-    pub(crate) fn normal(mut self) -> Self {
-        self.rules.sort_by(|one, other| one.id.cmp(&other.id));
-        self
-    }
-
     /// What the policy is called.
     #[must_use]
     pub fn name(&self) -> &Name {
