@@ -4,7 +4,7 @@ use super::file::File;
 use super::rule::Draft;
 use super::{format1, lint, words};
 use crate::diagnostic::{Code, Fault, Sink, enumerate, quote};
-use crate::plan::{Action, Moment, Name, Object, Operations, Plan, Rule, Tenant};
+use crate::plan::{Action, Known, Moment, Name, Object, Operations, Plan, Rule, Tenant};
 use crate::syntax::{Placed, closest};
 use aegis_kernel_abi::Mode;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -52,6 +52,7 @@ pub(super) fn merge(files: Vec<File>, complete: bool, sink: &mut Sink) -> Option
         rules: finished(rules, &order, mode),
         exempt: exempt.into_iter().map(|cgroup| cgroup.value).collect(),
         tenants,
+        digest: Known::default(),
     })
 }
 
