@@ -94,7 +94,7 @@ impl<const N: usize> From<[(String, Resolution); N]> for Paths {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aegis_policy::{Source, compile};
+    use aegis_policy::{Rule, Source, compile};
 
     #[test]
     fn each_path_is_found_where_the_plan_names_it() {
@@ -122,7 +122,7 @@ mod tests {
         for (path, _) in &wanted.paths {
             paths.push(path, Resolution { stuck: Some((*path).to_owned()), ..Resolution::default() });
         }
-        let objects = plan.rules().iter().flat_map(|rule| rule.objects());
+        let objects = plan.rules().iter().flat_map(Rule::objects);
         let expected: Vec<_> = objects.filter_map(Object::as_path).collect();
         assert_eq!(expected, ["/b", "/m", "/z", "/a", "/m", "/b"]);
         assert_eq!(paths.named().map(|(path, _)| path).collect::<Vec<_>>(), expected);
