@@ -35,7 +35,7 @@ pub fn migrate(sources: &[Source<'_>], name: Option<Name>) -> Result<Migrated, R
     }
     let Compiled { mut plan, warnings } = compile(sources)?;
     if let Some(name) = name {
-        plan.name = name;
+        plan = plan.renamed(name);
     }
     let mut text = plan.to_toml();
     if !plan.exempt.is_empty() {

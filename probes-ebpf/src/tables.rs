@@ -57,7 +57,7 @@ impl Anchor {
 
 /// What a generation is, beside its tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct Header<'a> {
     /// The policy's name; at most [`POLICY_NAME_BYTES`] - 1 bytes count.
     pub policy: String,
     /// The policy's serial number, 0 if it has none.
@@ -67,7 +67,7 @@ pub struct Header {
     /// Digest of the plan.
     pub plan_digest: [u8; 32],
     /// Ids of the rules in the order of their numbers.
-    pub rules: Vec<String>,
+    pub rules: Vec<&'a str>,
     /// Numbers of the rules that are pending.
     pub pending: BTreeSet<u32>,
     /// What each of them asks for, in the same order.
@@ -148,6 +148,16 @@ impl Hash for Rows {
 }
 
 impl Builder {
+    /// One with room for so many objects and slots: making more later means moving all that there are.
+    #[must_use]
+    pub fn with_capacity(objects: usize) -> Self {
+        Self {
+            objects: HashMap::with_capacity_and_hasher(objects, RandomState::default()),
+            slots: HashMap::with_capacity_and_hasher(objects, RandomState::default()),
+            exempt: BTreeSet::new(),
+        }
+    }
+
     /// A rule concerns the object that is there now.
     ///
     /// # Errors
@@ -219,20 +229,18 @@ impl Builder {
     ///
     /// # Errors
     /// If an object has more rows than a probe can walk, or a number does not fit its field.
-    pub fn build(mut self, header: &Header) -> Result<Tables, Error> {
+    pub fn build(mut self, header: &Header<'_>) -> Result<Tables, Error> {
         // Denied to the task that makes the self-check, and to nobody else.
         let say =
             Say { rule: RULE_SELF_CHECK, operations: Operations::all(), mode: Mode::Enforce, signal: 0 };
         let check = InodeNumber::new(SELF_CHECK_INO, SELF_CHECK_DEV);
         self.objects.entry(check).or_default().rows.push(row(say, ROW_SELF_CHECK));
-        let mut rulesets = Rulesets::default();
-        let objects = sorted(self.objects).into_iter().map(|(key, object)| (key, rulesets.take(&object)));
-        let objects: Vec<_> = objects.collect();
-        let slots = sorted(self.slots).into_iter().map(|(key, rows)| {
+        let mut rulesets = Rulesets::with_capacity(self.objects.len().max(self.slots.len()));
+        let objects = sorted(self.objects.into_iter().map(|(key, object)| (key, rulesets.take(&object))));
+        let slots = sorted(self.slots.into_iter().map(|(key, rows)| {
             let object = Object { rows, ..Object::default() };
             (key, rulesets.take(&object))
-        });
-        let slots: Vec<_> = slots.collect();
+        }));
         let (rows, places) = rulesets.lay_out();
         let objects = entries(objects, &places)?;
         let slots = entries(slots, &places)?;
@@ -259,8 +267,8 @@ fn outdoes(known: &Row, row: &Row) -> bool {
     is_stronger && known.flags == row.flags && known.operations & row.operations == row.operations
 }
 
-fn sorted<K: Ord + Copy, V>(map: HashMap<K, V>) -> Vec<(K, V)> {
-    let mut pairs: Vec<(K, V)> = map.into_iter().collect();
+fn sorted<K: Ord + Copy, V>(pairs: impl Iterator<Item = (K, V)>) -> Vec<(K, V)> {
+    let mut pairs: Vec<(K, V)> = pairs.collect();
     pairs.sort_unstable_by_key(|(key, _)| *key);
     pairs
 }
@@ -307,8 +315,7 @@ fn join(rows: &[Row]) -> Rows {
         .collect()
 }
 
-/// Rulesets, each stored once, by the order in which they came.
-#[derive(Default)]
+/// Rulesets, each stored once, by the order in which they came. That order means nothing.
 struct Rulesets {
     numbers: HashMap<Rows, usize>,
 }
@@ -325,6 +332,10 @@ struct Placed {
 type RowRange = (u32, usize);
 
 impl Rulesets {
+    fn with_capacity(rulesets: usize) -> Self {
+        Self { numbers: HashMap::with_capacity_and_hasher(rulesets, RandomState::default()) }
+    }
+
     fn take(&mut self, object: &Object) -> Placed {
         let next = self.numbers.len();
         let ruleset = *self.numbers.entry(join(object.rows.as_slice())).or_insert(next);
@@ -391,7 +402,7 @@ impl Tables {
         &self.info
     }
 
-    fn describe(&self, header: &Header) -> Result<GenerationInfo, Error> {
+    fn describe(&self, header: &Header<'_>) -> Result<GenerationInfo, Error> {
         let count = |what: &str, len: usize| {
             u32::try_from(len)
                 .map_err(|_| Error::Unloadable(format!("{len} {what} are more than a table can hold")))

@@ -196,7 +196,7 @@ impl Slowed {
             serial: 0,
             mode: Mode::Enforce,
             plan_digest: [0; 32],
-            rules: vec!["zero".to_owned(), "one".to_owned(), "two".to_owned()],
+            rules: vec!["zero", "one", "two"],
             pending: BTreeSet::new(),
             asked: vec![Operations::READ; 3],
             built_at_ns: 0,

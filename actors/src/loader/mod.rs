@@ -7,6 +7,7 @@ mod actor;
 mod holders;
 mod look;
 mod names;
+mod paths;
 mod pins;
 mod read;
 mod resolve;

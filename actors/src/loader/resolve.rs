@@ -4,14 +4,14 @@
 //! `stat()` would be wrong on some file systems. Components may be missing.
 
 use super::LoadError;
+use super::paths::{Paths, wanted};
 use super::state::{Host, Resolution};
 use super::walk::{Directory, Place, Walked, Walker};
 use aegis_kernel_abi::{ObjectKey, SlotKey};
-use aegis_policy::{CgroupRef, Object, Plan};
+use aegis_policy::{CgroupRef, Plan};
 use aegis_probes::{Resolver, name_hash};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -44,14 +44,15 @@ pub(crate) fn host(
     plan: &Plan,
     resolver: &Resolver,
     name_key: [u64; 2],
-    earlier: Option<&HashMap<String, Resolution>>,
+    earlier: Option<&Paths>,
 ) -> Result<Host, LoadError> {
     let mut findings = Vec::new();
-    let mut host = Host::default();
+    let wanted = wanted(plan);
+    let mut host = Host { paths: Paths::of(&wanted), ..Host::default() };
     cgroups(plan, &mut host, &mut findings);
     let mut walker = Walker::new();
     let mut batch = Batch::default();
-    for (path, rule) in wanted(plan) {
+    for (path, rule) in &wanted.paths {
         let known = earlier.map(|earlier| earlier.get(path).map_or(&[][..], |found| found.links.as_slice()));
         let mut walked = walker.walk(path, known);
         leave_out_fleeting(&mut walked);
@@ -65,19 +66,6 @@ pub(crate) fn host(
     }
     batch.resolve(resolver, name_key, &mut host)?;
     if findings.is_empty() { Ok(host) } else { Err(LoadError::Unresolved(findings)) }
-}
-
-/// Each path of a plan once, with the first rule that names it, in an order in which neighbours follow each other.
-fn wanted(plan: &Plan) -> BTreeMap<&str, &str> {
-    let mut wanted = BTreeMap::new();
-    for rule in plan.rules() {
-        for object in rule.objects() {
-            if let Object::Path(path) = object {
-                wanted.entry(path.as_str()).or_insert(rule.id().as_str());
-            }
-        }
-    }
-    wanted
 }
 
 /// The object key of what is at a path now.
@@ -152,7 +140,7 @@ impl<'a> Batch<'a> {
             let (links, stuck) = (walked.links.clone(), walked.stuck.clone());
             let is_there = walked.object.is_some() || stuck.is_some();
             let found = Resolution { objects, slots, anchors, missing, links, stuck, is_there };
-            host.paths.insert((*path).to_owned(), found);
+            host.paths.push(path, found);
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! The shell of the loader: files, kernel, clock.
 
 use super::look::Look;
+use super::paths::Paths;
 use super::state::{
-    Host, Manner, Pending, Proven, Resolution, classes, generation_status, keep, link_status, pending,
-    pending_rules, tables, unseen,
+    Host, Manner, Pending, Proven, classes, generation_status, keep, link_status, pending, pending_rules,
+    tables, unseen,
 };
 use super::{LoadError, RuleNames, Stopwatch, Witness, log, resolve, step, survival};
 use crate::clock::unix_ns;
@@ -75,7 +76,7 @@ pub(super) struct Flaws {
 struct InForce {
     plan: Arc<Plan>,
     pending: Pending,
-    paths: HashMap<String, Resolution>,
+    paths: Paths,
 }
 
 impl Loader {

@@ -1,5 +1,6 @@
 //! From a plan and the identities of what it names to tables. Pure.
 
+use super::paths::Paths;
 use aegis_control_api::{
     ClassStatus, Counts, GenerationStatus, LinkStatus, PendingRule, Posture, UnseenRule,
 };
@@ -35,8 +36,8 @@ pub(crate) struct Resolution {
 /// Everything that was found out about this host for one plan.
 #[derive(Debug, Default)]
 pub(crate) struct Host {
-    /// By path.
-    pub(crate) paths: HashMap<String, Resolution>,
+    /// What its paths are.
+    pub(crate) paths: Paths,
     /// Ids of exempt cgroups.
     pub(crate) exempt: BTreeSet<u64>,
     /// Paths of exempt cgroups that are not there.
@@ -60,7 +61,7 @@ const KEPT_OBJECTS: usize = 64;
 
 /// Takes what was known before into what is found now: the objects of each path, and of a path that leads nowhere now
 /// everything. Numbers that have passed to other inodes meanwhile are left out.
-pub(crate) fn keep(earlier: &HashMap<String, Resolution>, host: &mut Host) {
+pub(crate) fn keep(earlier: &Paths, host: &mut Host) {
     let mut numbers: HashMap<InodeNumber, u32> = HashMap::new();
     let mut note = |key: &ObjectKey| {
         let number = InodeNumber::new(key.ino, key.dev);
@@ -71,7 +72,7 @@ pub(crate) fn keep(earlier: &HashMap<String, Resolution>, host: &mut Host) {
         let slots = found.slots.iter().chain(&found.missing).map(|slot| &slot.parent);
         found.objects.iter().chain(anchors).chain(slots).for_each(|key| _ = note(key));
     }
-    for (path, found) in &mut host.paths {
+    for (path, found) in host.paths.iter_mut() {
         let Some(before) = earlier.get(path) else { continue };
         keep_objects(&before.objects, &mut found.objects, &mut note);
         found.links.clone_from(&before.links);
@@ -114,20 +115,16 @@ fn keep_objects(
 pub(crate) fn pending(plan: &Plan, host: &Host) -> Pending {
     let mut pending = Pending { exempt: host.pending_exempt.clone(), ..Pending::default() };
     // Mostly nothing is, and looking each path up would cost more than all that this finds.
-    let is_stuck = host.paths.values().any(|found| found.stuck.is_some());
+    let is_stuck = !host.stuck.is_empty();
     let may_be = |(_, rule): &(u32, &Rule)| is_stuck || anchor(rule) == Anchor::Follow;
     for (number, rule) in (0_u32..).zip(plan.rules()).filter(may_be) {
-        let paths = rule.objects().iter().filter_map(|object| match object {
-            Object::Path(path) => Some(path),
-            _ => None,
-        });
-        for path in paths {
+        for path in rule.objects().iter().filter_map(Object::as_path) {
             let found = host.paths.get(path);
             let told = match found.and_then(|found| found.stuck.as_ref()) {
                 Some(why) => format!("{path}: {why}"),
                 None if anchor(rule) == Anchor::Hold => continue,
                 None if found.is_some_and(|found| found.missing.is_none()) => continue,
-                None => path.clone(),
+                None => path.to_owned(),
             };
             pending.rules.entry(number).or_default().push(told);
         }
@@ -171,7 +168,8 @@ pub(crate) fn tables(
     built_at_ns: u64,
 ) -> Result<Tables, Error> {
     let Manner { mode, signal } = manner;
-    let mut builder = Builder::default();
+    let mut builder = Builder::with_capacity(host.paths.len());
+    let mut named = host.paths.named();
     for (number, rule) in (0_u32..).zip(plan.rules()) {
         let signal = rule.signal().map_or(signal, |signal| signal as u8);
         let operations = rule.operations().decided();
@@ -179,9 +177,9 @@ pub(crate) fn tables(
         for object in rule.objects() {
             match object {
                 Object::Path(path) => {
-                    if let Some(found) = host.paths.get(path.as_str()) {
-                        add_path(&mut builder, found, anchor(rule), say)?;
-                    }
+                    let found = named.next().filter(|(named, _)| named == path);
+                    let (_, found) = found.ok_or_else(|| unresolved(rule, path))?;
+                    add_path(&mut builder, found, anchor(rule), say)?;
                 }
                 Object::Inode { major, minor, ino, inode_generation } => {
                     let dev = device(*major, *minor);
@@ -203,11 +201,16 @@ pub(crate) fn tables(
         serial: plan.serial().unwrap_or(0),
         mode: plan.mode().and(mode),
         plan_digest: plan.digest(),
-        rules: plan.rules().iter().map(|rule| rule.id().as_str().to_owned()).collect(),
+        rules: plan.rules().iter().map(|rule| rule.id().as_str()).collect(),
         pending: pending.rules.keys().copied().collect(),
         asked: plan.rules().iter().map(|rule| rule.operations().decided()).collect(),
         built_at_ns,
     })
+}
+
+/// Paths and rules are those of one plan, so this is a mistake of the agent.
+fn unresolved(rule: &Rule, path: &str) -> Error {
+    Error::Unloadable(format!("rule {}: {path} was not resolved", rule.id()))
 }
 
 fn add_path(builder: &mut Builder, found: &Resolution, anchor: Anchor, say: Say) -> Result<(), Error> {

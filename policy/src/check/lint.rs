@@ -206,6 +206,9 @@ fn survivors(rule: &Draft, sink: &mut Sink) {
 
 /// Rules that allow what their tenant does not deny.
 fn idle_allow(rules: &[Draft], sink: &mut Sink) {
+    if rules.iter().all(|rule| rule.action() == Action::Deny) {
+        return;
+    }
     let mut denied: HashMap<&str, Operations> = HashMap::new();
     for rule in rules.iter().filter(|rule| rule.action() == Action::Deny) {
         if let Some(tenant) = &rule.tenant {

@@ -4,7 +4,7 @@ use super::file::File;
 use super::rule::Draft;
 use super::{format1, lint, words};
 use crate::diagnostic::{Code, Fault, Sink, enumerate, quote};
-use crate::plan::{Action, Moment, Name, Object, Operations, Plan, Tenant};
+use crate::plan::{Action, Known, Moment, Name, Object, Operations, Plan, Rule, Tenant};
 use crate::syntax::{Placed, closest};
 use aegis_kernel_abi::Mode;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,6 +16,8 @@ pub(super) fn merge(files: Vec<File>, complete: bool, sink: &mut Sink) -> Option
         sink.extend(files.iter().find(|file| file.can_have_name).map(|file| no_name().at(file.place)));
     }
     let nameless = files.iter().all(|file| !file.can_have_name);
+    // Entries are of format 1, which has no names.
+    let has_entries = files.iter().any(|file| !file.can_have_name);
     let (mut rules, mut exempt, mut tenants) = (Vec::new(), Vec::new(), Vec::new());
     let (mut names, mut serials, mut moments, mut modes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for contents in files.into_iter().map(|file| file.contents) {
@@ -32,23 +34,51 @@ pub(super) fn merge(files: Vec<File>, complete: bool, sink: &mut Sink) -> Option
     let serial = settle("serial", &serials, u64::to_string, sink);
     let expires = settle("expires", &moments, |moment| Moment(*moment).to_string(), sink);
     let mode = settle("mode", &modes, |mode| mode.word().to_owned(), sink).unwrap_or(Mode::Enforce);
-    let rules = without_repeated(rules, sink);
-    find_duplicates(&rules, sink);
+    if has_entries {
+        without_repeated(&mut rules, sink);
+    }
+    let order = by_id(&rules);
+    if has_repeated_id(&rules, &order) {
+        find_duplicates(&rules, sink);
+    }
     let tenants = settle_tenants(tenants, &rules, complete, sink);
     find_overruled(&rules, mode, sink);
     lint::policy(&rules, mode, sink);
-    Some(
-        Plan {
-            name: name?,
-            serial,
-            expires,
-            mode,
-            rules: rules.into_iter().map(|rule| rule.finish(mode)).collect(),
-            exempt: exempt.into_iter().map(|cgroup| cgroup.value).collect(),
-            tenants,
-        }
-        .normal(),
-    )
+    Some(Plan {
+        name: name?,
+        serial,
+        expires,
+        mode,
+        rules: finished(rules, &order, mode),
+        exempt: exempt.into_iter().map(|cgroup| cgroup.value).collect(),
+        tenants,
+        digest: Known::default(),
+    })
+}
+
+/// Where the rules stand, in the order of their ids. Rules are large, so that they are moved once only, and their ids are
+/// scattered, so that their beginnings are compared first.
+fn by_id(rules: &[Draft]) -> Vec<usize> {
+    let mut order: Vec<(u128, usize)> = rules.iter().map(|rule| rule.id().beginning()).zip(0..).collect();
+    let id = |index: usize| rules.get(index).map(Draft::id);
+    order.sort_unstable_by(|(one, first), (other, second)| {
+        one.cmp(other).then_with(|| (id(*first), first).cmp(&(id(*second), second)))
+    });
+    order.into_iter().map(|(_, index)| index).collect()
+}
+
+fn has_repeated_id(rules: &[Draft], order: &[usize]) -> bool {
+    let ids = || order.iter().filter_map(|index| rules.get(*index)).map(Draft::id);
+    ids().zip(ids().skip(1)).any(|(one, next)| one == next)
+}
+
+/// The rules of a plan of this mode, in this order.
+fn finished(rules: Vec<Draft>, order: &[usize], mode: Mode) -> Vec<Rule> {
+    let mut drafts: Vec<Option<Draft>> = rules.into_iter().map(Some).collect();
+    let mut rules = Vec::with_capacity(order.len());
+    let in_order = order.iter().filter_map(|index| drafts.get_mut(*index)?.take());
+    rules.extend(in_order.map(|draft| draft.finish(mode)));
+    rules
 }
 
 /// Puts one list behind another. Most policies have one file, whose rules stay where they are.
@@ -148,7 +178,7 @@ fn settle<T: PartialEq + Clone>(
 }
 
 /// Takes equal entries of format 1 once, whichever files they are in.
-fn without_repeated(mut rules: Vec<Draft>, sink: &mut Sink) -> Vec<Draft> {
+fn without_repeated(rules: &mut Vec<Draft>, sink: &mut Sink) {
     let mut seen: HashSet<(Operations, Vec<Object>)> = HashSet::new();
     rules.retain(|rule| {
         let named = || (rule.declared(), rule.objects.iter().map(|object| object.value.clone()).collect());
@@ -159,7 +189,6 @@ fn without_repeated(mut rules: Vec<Draft>, sink: &mut Sink) -> Vec<Draft> {
         }
         true
     });
-    rules
 }
 
 fn find_duplicates(rules: &[Draft], sink: &mut Sink) {
@@ -221,4 +250,46 @@ fn no_name() -> Fault {
     Fault::new(Code::MissingKey, "the policy has no `name`")
         .label("`name` is missing")
         .help("add `name = \"what-it-is-for\"`")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Source, compile};
+
+    /// Ids that are alike in their beginnings, of some of which one is the beginning of another.
+    const IDS: [&str; 7] = [
+        "b",
+        "same-for-16-bytes-b",
+        "same-for-16-bytes",
+        "same-for-16-byte",
+        "same-for-16-bytes-a",
+        "a.1",
+        "a",
+    ];
+
+    fn text(ids: &[&str]) -> String {
+        let rule = |id: &&str| format!("[[rule]]\nid = \"{id}\"\non = \"read\"\npath = \"/{id}\"\n");
+        format!("version = 3\nname = \"ids\"\n{}", ids.iter().map(rule).collect::<String>())
+    }
+
+    #[test]
+    fn rules_are_in_the_order_of_their_ids() {
+        let text = text(&IDS);
+        let plan = compile(&[Source { name: "ids", text: &text }]).unwrap().plan;
+        let mut sorted = IDS;
+        sorted.sort_unstable();
+        assert_eq!(plan.rules().iter().map(|rule| rule.id().as_str()).collect::<Vec<_>>(), sorted);
+        assert!(
+            plan.rules().iter().all(|rule| rule.objects()[0].as_path() == Some(&format!("/{}", rule.id())))
+        );
+    }
+
+    #[test]
+    fn an_id_that_is_repeated_is_found_wherever_it_stands() {
+        for id in IDS {
+            let text = text(&[&IDS[..], &[id]].concat());
+            let told = compile(&[Source { name: "ids", text: &text }]).unwrap_err();
+            assert!(format!("{told:?}").contains(&format!("two rules have the id `{id}`")), "{told:?}");
+        }
+    }
 }

@@ -30,6 +30,7 @@ pub use sizes::Sizes;
 pub use subject::{Ids, Namespace, Subject};
 pub use tenant::Tenant;
 
+pub(crate) use digest::Known;
 pub(crate) use net::{mask_v4, mask_v6};
 pub(crate) use object::is_below;
 pub(crate) use print::Moment;
@@ -49,6 +50,8 @@ pub struct Plan {
     pub(crate) rules: Vec<Rule>,
     pub(crate) exempt: BTreeSet<CgroupRef>,
     pub(crate) tenants: BTreeMap<Name, Tenant>,
+    /// Made when it is asked for first.
+    pub(crate) digest: Known,
 }
 
 /// What is not to be done with some objects, by some.
@@ -98,13 +101,13 @@ impl Plan {
             rules: Vec::new(),
             exempt: BTreeSet::new(),
             tenants: BTreeMap::new(),
+            digest: Known::default(),
         }
     }
 
-    /// Brings the rules into their order. Their ids must differ.
-    pub(crate) fn normal(mut self) -> Self {
-        self.rules.sort_by(|one, other| one.id.cmp(&other.id));
-        self
+    /// The same plan by another name.
+    pub(crate) fn renamed(self, name: Name) -> Self {
+        Self { name, digest: Known::default(), ..self }
     }
 
     /// What the policy is called.

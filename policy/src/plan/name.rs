@@ -40,6 +40,13 @@ impl Name {
         }
     }
 
+    /// Its beginning as a number: what differs in it is in the same order as the names are.
+    pub(crate) fn beginning(&self) -> u128 {
+        let mut bytes = [0; size_of::<u128>()];
+        bytes.iter_mut().zip(self.0.bytes()).for_each(|(to, from)| *to = from);
+        u128::from_be_bytes(bytes)
+    }
+
     /// The name of the empty policy.
     pub(crate) fn of_empty_policy() -> Self {
         Self("empty".to_owned())

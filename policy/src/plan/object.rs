@@ -58,6 +58,15 @@ impl Object {
     /// The highest minor number: the kernel gives it 20 bits.
     pub const MINOR_MAX: u32 = (1 << 20) - 1;
 
+    /// The path of one that is a path.
+    #[must_use]
+    pub fn as_path(&self) -> Option<&str> {
+        match self {
+            Self::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// The operations that can concern it.
     ///
     /// A path, and what is below it, can be made as well; what has a number or a content is there already. Who is looked

@@ -10,6 +10,8 @@ use toml::de::{DeInteger, DeTable, DeValue};
 pub(crate) struct Fields<'a> {
     section: &'static Section,
     table: &'a DeTable<'a>,
+    /// Marks of the keys that are there: most that are asked for are not, and this tells most of them without a search.
+    marks: u64,
     /// Keys that unknown keys were probably meant to be.
     meant: Vec<&'static str>,
     /// Its header.
@@ -68,12 +70,13 @@ impl<'a> Fields<'a> {
             let fault = unknown_key(section, others, key.get_ref(), closest);
             sink.push(fault.at(Place::new(place.source, key.span())));
         }
-        Self { section, table, meant, place }
+        let marks = table.keys().fold(0, |all, key| all | mark(key.get_ref()));
+        Self { section, table, marks, meant, place }
     }
 
     /// Whether the key is there, rightly or wrongly; also if it is misspelt, which has been reported already.
     pub(crate) fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key) || self.meant.contains(&key)
+        self.find(key).is_some() || self.meant.contains(&key)
     }
 
     /// Reports that the key must be there if it is not. `example` shows how to write it.
@@ -261,10 +264,20 @@ impl<'a> Fields<'a> {
         self.section.keys.iter().find(|known| known.name == key).map(|key| key.takes)
     }
 
+    fn find(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+        if self.marks & mark(key) == 0 { None } else { self.table.get(key) }
+    }
+
     fn get(&self, key: &str) -> Option<Value<'a>> {
-        let value = self.table.get(key)?;
+        let value = self.find(key)?;
         Some(Placed { value: value.get_ref(), place: Place::new(self.place.source, value.span()) })
     }
+}
+
+/// One bit of a key, which others may share.
+fn mark(key: &str) -> u64 {
+    let first = key.bytes().next().unwrap_or_default();
+    1 << ((5 * key.len() + usize::from(first)) % 64)
 }
 
 impl<T: Copy> Placed<T> {

@@ -55,20 +55,20 @@ impl Call {
     }
 }
 
-fn header() -> Header {
+fn header() -> Header<'static> {
     Header {
         policy: "test".to_owned(),
         serial: 5,
         mode: Mode::Enforce,
         plan_digest: [9; 32],
-        rules: vec!["first".to_owned(), "second".to_owned()],
+        rules: vec!["first", "second"],
         pending: BTreeSet::from([1]),
         asked: vec![Operations::READ, Operations::EXEC],
         built_at_ns: 77,
     }
 }
 
-fn built_with(calls: &[Call], header: &Header) -> Tables {
+fn built_with(calls: &[Call], header: &Header<'_>) -> Tables {
     let mut builder = Builder::default();
     calls.iter().try_for_each(|call| call.make(&mut builder)).unwrap();
     builder.build(header).unwrap()
@@ -202,7 +202,7 @@ fn the_description_counts_and_names() {
 #[test]
 fn text_that_does_not_fit_is_cut() {
     let long = "x".repeat(100);
-    let names = Header { policy: long.clone(), rules: vec![long, String::new()], ..header() };
+    let names = Header { policy: long.clone(), rules: vec![&long, ""], ..header() };
     let tables = built_with(&[], &names);
     assert_eq!(unpadded(&tables.info().policy), "x".repeat(POLICY_NAME_BYTES - 1));
     let rules: Vec<String> = tables.rules.iter().map(|rule| unpadded(&rule.id)).collect();

@@ -14,14 +14,18 @@ fn slot(parent: u64) -> SlotKey {
 
 /// One path on a host.
 fn host(found: Resolution) -> Host {
-    Host { paths: HashMap::from([(PATH.to_owned(), found)]), ..Host::default() }
+    Host { paths: Paths::from([(PATH.to_owned(), found)]), ..Host::default() }
 }
 
 /// What is known of the path after it was found like this.
-fn kept(before: &HashMap<String, Resolution>, found: Resolution) -> HashMap<String, Resolution> {
+fn kept(before: &Paths, found: Resolution) -> Paths {
     let mut host = host(found);
     keep(before, &mut host);
     host.paths
+}
+
+fn found(paths: &Paths) -> &Resolution {
+    paths.get(PATH).unwrap()
 }
 
 fn there(object: ObjectKey) -> Resolution {
@@ -35,24 +39,24 @@ fn a_file_that_is_replaced_again_and_again_keeps_the_newest_and_the_first() {
         paths = kept(&paths, there(key(number, 1)));
         let again = kept(&paths, there(key(number, 1)));
         assert_eq!(again, paths, "looking again changes nothing");
-        assert!(paths[PATH].objects.contains(&key(number, 1)), "what is there is covered");
+        assert!(found(&paths).objects.contains(&key(number, 1)), "what is there is covered");
     }
-    let numbers: Vec<u64> = paths[PATH].objects.iter().map(|key| key.ino).collect();
+    let numbers: Vec<u64> = found(&paths).objects.iter().map(|key| key.ino).collect();
     assert_eq!(numbers, std::iter::once(100).chain(135..200).collect::<Vec<_>>());
 }
 
 #[test]
 fn numbers_that_say_nothing_of_reuse_are_not_kept() {
     let paths = kept(&host(there(key(100, 0))).paths, there(key(101, 0)));
-    assert_eq!(paths[PATH].objects, [key(101, 0)]);
+    assert_eq!(found(&paths).objects, [key(101, 0)]);
 }
 
 #[test]
 fn numbers_that_are_others_now_are_not_kept() {
     let mut now = host(there(key(101, 1)));
-    now.paths.insert("/dir/other".to_owned(), there(key(100, 2)));
+    now.paths.push("/dir/other", there(key(100, 2)));
     keep(&host(there(key(100, 1))).paths, &mut now);
-    assert_eq!(now.paths[PATH].objects, [key(101, 1)]);
+    assert_eq!(found(&now.paths).objects, [key(101, 1)]);
 }
 
 #[test]
@@ -71,7 +75,7 @@ fn a_path_that_leads_nowhere_does_not_grow() {
         paths = kept(&paths, stuck());
     }
     assert_eq!(paths, once);
-    let found = &paths[PATH];
+    let found = found(&paths);
     let held: usize = found.anchors.iter().map(|anchors| anchors.len()).sum();
     assert_eq!((found.slots.len(), held, found.objects.len()), (2, 3, 1));
 }
@@ -80,5 +84,5 @@ fn a_path_that_leads_nowhere_does_not_grow() {
 fn a_file_that_was_removed_is_missing_although_it_is_kept() {
     let paths =
         kept(&host(there(key(100, 1))).paths, Resolution { slots: vec![slot(2)], ..Resolution::default() });
-    assert_eq!((paths[PATH].objects.as_slice(), paths[PATH].is_there), ([key(100, 1)].as_slice(), false));
+    assert_eq!((found(&paths).objects.as_slice(), found(&paths).is_there), ([key(100, 1)].as_slice(), false));
 }
