@@ -221,8 +221,21 @@ impl<'a> Play<'a> {
         for name in ["new.toml", "old.toml"] {
             let _ = self.agent.json(&["policy", "apply", &self.file(name).display().to_string()]);
         }
+        if self.deed.name == "reset" {
+            // It sets the lists aside, which must not be lost.
+            let beside = self.file("beside").display().to_string();
+            let _ = self.agent.json(&["block", "add", &beside]);
+            self.set_aside().iter().for_each(|kept| fs::remove_file(kept).expect("a file"));
+        }
         self.denies("before", BEFORE)?;
         Ok(self.digest())
+    }
+
+    /// What was kept of local policies that were reset.
+    fn set_aside(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.agent.state()).expect("the state directory");
+        let files = files.map(|file| file.expect("a file").path());
+        files.filter(|path| path.display().to_string().contains("before-reset")).collect()
     }
 
     /// What the kernel says to all files, where it can deny.
@@ -282,9 +295,16 @@ impl<'a> Play<'a> {
         }
         // Nobody could add to it if its texts were not known.
         let listed = self.agent.json(&["block", "list"]);
-        let is_listed = is_new && self.deed.name == "block";
+        let is_listed = match self.deed.name {
+            "block" => is_new,
+            "reset" => !is_new,
+            _ => false,
+        };
         let entries = listed["entries"].as_array().map(Vec::len);
         expect(&what("entries of the local policy"), entries, Some(usize::from(is_listed)))?;
+        if self.deed.name == "reset" {
+            expect(&what("lists that are set aside"), self.set_aside().len(), usize::from(is_new))?;
+        }
         let _ = self.agent.json(&["block", "add", &self.file("another").display().to_string()]);
         self.denies("after", if is_new { self.deed.after } else { BEFORE })
     }

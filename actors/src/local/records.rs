@@ -136,6 +136,11 @@ impl Policies {
         if self.local()? == content.local {
             return Ok(());
         }
+        if entry.deed == Deed::Reset {
+            // What was on its lists is kept, as it would have been.
+            let aside = self.directory.set_aside().map(drop);
+            return aside.map_err(failed("set aside the local policy", &self.directory.local()));
+        }
         let aside = self.directory.write_local(&local_text(content.local.as_ref()))?;
         aside.put().map_err(failed("write the local policy", &self.directory.local()))
     }

@@ -92,6 +92,10 @@ fn records(path: &Path) -> Vec<Value> {
     text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+fn gaps(path: &Path) -> usize {
+    records(path).iter().filter(|record| record["type"] == "gap").count()
+}
+
 fn blocks(path: &Path) -> usize {
     records(path).iter().filter(|record| record["type"] == "block").count()
 }
@@ -128,6 +132,8 @@ fn events_file() {
     configured.attempt();
     configured.armed.blocks_after(before, 4);
     configured.takes(&named(&second), "sinks.file.path");
+    // What happens before it is there again is in the gap.
+    wait_until("it is told what it missed, again", || gaps(&second) > 0);
     configured.attempt();
     wait_until("a record after the gap", || blocks(&second) == 2);
     let all: Vec<Value> = [&first, &second].into_iter().flat_map(|path| records(path)).collect();
