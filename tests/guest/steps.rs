@@ -18,7 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 const DIFFERENT: [&str; 2] = ["prove", "flip"];
 
 fn killed_in(deed: &Deed) -> Result<(), Failed> {
-    let (steps, rounds) = if long() { (STEPS.to_vec(), 3) } else { (DIFFERENT.to_vec(), 1) };
+    let (steps, rounds) = if long() { (STEPS.to_vec(), 100) } else { (DIFFERENT.to_vec(), 1) };
     let pins = PathBuf::from("/sys/fs/bpf/aegis-steps");
     play(&Scene { directory: PathBuf::from("/scratch/steps"), pins, enforces: true, steps, rounds }, deed)
 }
