@@ -29,7 +29,6 @@ pub(crate) struct Candidate {
 }
 
 /// What whoever asked is to know about it.
-#[derive(Default)]
 pub(crate) struct Found {
     /// What was done so far.
     pub(crate) steps: Vec<Step>,
@@ -113,6 +112,11 @@ pub(crate) fn names(sources: &[PolicySource]) -> Vec<String> {
     sources.iter().map(|source| source.name.clone()).collect()
 }
 
+/// As much of a report as the history keeps.
+pub(crate) fn shortened(detail: &str) -> String {
+    detail.chars().take(DETAIL).collect()
+}
+
 /// An entry of which nothing more is known.
 pub(crate) fn entry(origin: Origin, outcome: Outcome, detail: &str) -> HistoryEntry {
     HistoryEntry {
@@ -130,7 +134,7 @@ pub(crate) fn entry(origin: Origin, outcome: Outcome, detail: &str) -> HistoryEn
         content: String::new(),
         arming: String::new(),
         generation: None,
-        detail: detail.chars().take(DETAIL).collect(),
+        detail: shortened(detail),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writing down what is done. What cannot be written is told; whether that is a reason to refuse is for whoever asks.
 
-use super::candidate::{Candidate, entry};
+use super::candidate::{Candidate, entry, shortened};
 use super::content::signed_digest;
 use super::files::failed;
 use super::history::{History, InForce};
@@ -73,7 +73,7 @@ impl Policies {
             Err(error) => (Outcome::Refused, None, error.whole()),
         };
         let number = begun.number;
-        self.write(HistoryEntry { outcome, generation, detail: entry_detail(&detail), ..begun })?;
+        self.write(HistoryEntry { outcome, generation, detail: shortened(&detail), ..begun })?;
         if number.is_multiple_of(TIDY) { self.directory.tidy_history() } else { Ok(()) }
     }
 
@@ -150,8 +150,4 @@ impl Policies {
         self.next = Some(number.saturating_add(1));
         number
     }
-}
-
-fn entry_detail(detail: &str) -> String {
-    entry(Origin::START, Outcome::Refused, detail).detail
 }

@@ -62,10 +62,13 @@ impl Files {
     /// Whether they are others than they were, and have come to rest; from now on they are known as they are then, before
     /// anybody reads them. To be asked as often as one likes.
     pub(super) fn have_changed(&mut self, now: Instant) -> bool {
-        if self.watched.is_empty() || !self.is_due(now) {
+        if !self.is_due(now) {
             return false;
         }
         self.looked = now;
+        if self.watched.is_empty() {
+            return false;
+        }
         let found = contents(&self.watched);
         if found == self.known {
             self.changed = None;
