@@ -2,7 +2,6 @@
 
 use super::body::Sent;
 use super::run::{Daemon, Reply, with_policies};
-use super::server::Peer;
 use super::state::{Access, may};
 use crate::loader::Loader;
 use crate::local::{List, Policies};
@@ -11,19 +10,25 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use std::sync::Arc;
 
-pub(super) async fn blocked(State(daemon): State<Arc<Daemon>>, peer: Extension<Peer>) -> Reply<EntriesReply> {
-    list(daemon, peer, List::Block).await
+pub(super) async fn blocked(
+    State(daemon): State<Arc<Daemon>>,
+    asker: Extension<Asker>,
+) -> Reply<EntriesReply> {
+    list(daemon, asker, List::Block).await
 }
 
-pub(super) async fn allowed(State(daemon): State<Arc<Daemon>>, peer: Extension<Peer>) -> Reply<EntriesReply> {
-    list(daemon, peer, List::Allow).await
+pub(super) async fn allowed(
+    State(daemon): State<Arc<Daemon>>,
+    asker: Extension<Asker>,
+) -> Reply<EntriesReply> {
+    list(daemon, asker, List::Allow).await
 }
 
 pub(super) async fn network_denied(
     State(daemon): State<Arc<Daemon>>,
-    peer: Extension<Peer>,
+    asker: Extension<Asker>,
 ) -> Reply<EntriesReply> {
-    list(daemon, peer, List::Network).await
+    list(daemon, asker, List::Network).await
 }
 
 pub(super) async fn block(
@@ -50,7 +55,11 @@ pub(super) async fn network_deny(
     change(daemon, asker, List::Network, request).await
 }
 
-async fn list(daemon: Arc<Daemon>, Extension(Peer(uid)): Extension<Peer>, list: List) -> Reply<EntriesReply> {
+async fn list(
+    daemon: Arc<Daemon>,
+    Extension(Asker { uid, .. }): Extension<Asker>,
+    list: List,
+) -> Reply<EntriesReply> {
     may(Access::Read, uid)?;
     with_policies(&daemon, move |policies, _| policies.list(list)).await.map(Json)
 }

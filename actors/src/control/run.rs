@@ -4,7 +4,7 @@ use super::body::{Sent, size_allowed};
 use super::events::events;
 use super::limits::{FOLLOWERS, PATIENCE, Patience};
 use super::refused::{Refused, no_such_method, no_such_path};
-use super::server::{Peer, Places, serve};
+use super::server::{Places, serve};
 use super::state::{Access, child_status, may, other_root, policy_refusal, refusal};
 use super::{Socket, entries};
 use crate::loader::{LoadError, Loader};
@@ -121,7 +121,7 @@ pub(super) fn router(daemon: Arc<Daemon>) -> Router {
 /// from those who may change: before a body is read, which may be large.
 async fn refuse_others(
     State(daemon): State<Arc<Daemon>>,
-    Extension(Peer(uid)): Extension<Peer>,
+    Extension(Asker { uid, .. }): Extension<Asker>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -156,7 +156,10 @@ where
     daemon.ways.loader.run(move |loader, _| work(loader)).await?.map_err(Refused::from)
 }
 
-async fn status(State(daemon): State<Arc<Daemon>>, Extension(Peer(uid)): Extension<Peer>) -> Reply<Status> {
+async fn status(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(Asker { uid, .. }): Extension<Asker>,
+) -> Reply<Status> {
     may(Access::Read, uid)?;
     let store = Arc::clone(&daemon.store);
     let read = move |loader: &mut Loader| {
@@ -167,7 +170,10 @@ async fn status(State(daemon): State<Arc<Daemon>>, Extension(Peer(uid)): Extensi
 }
 
 /// The parts of the daemon, and how they are.
-async fn tree(State(daemon): State<Arc<Daemon>>, Extension(Peer(uid)): Extension<Peer>) -> Reply<TreeReply> {
+async fn tree(
+    State(daemon): State<Arc<Daemon>>,
+    Extension(Asker { uid, .. }): Extension<Asker>,
+) -> Reply<TreeReply> {
     may(Access::Read, uid)?;
     let gone = || Refused::failed("the daemon is ending");
     let status = daemon.ways.boot.handle().ok_or_else(gone)?.status().await.map_err(|_| gone())?;
@@ -223,7 +229,7 @@ fn own_memory(tables_bytes: u64) -> Memory {
 
 async fn policy(
     State(daemon): State<Arc<Daemon>>,
-    Extension(Peer(uid)): Extension<Peer>,
+    Extension(Asker { uid, .. }): Extension<Asker>,
 ) -> Reply<PolicyReply> {
     may(Access::Read, uid)?;
     with_policies(&daemon, |policies, loader| policies.show(loader)).await.map(Json)
@@ -231,7 +237,7 @@ async fn policy(
 
 async fn policy_text(
     State(daemon): State<Arc<Daemon>>,
-    Extension(Peer(uid)): Extension<Peer>,
+    Extension(Asker { uid, .. }): Extension<Asker>,
 ) -> Reply<PolicyTextReply> {
     may(Access::Read, uid)?;
     let text = |policies: &mut Policies, loader: &mut Loader| {
@@ -243,7 +249,7 @@ async fn policy_text(
 
 async fn accounts(
     State(daemon): State<Arc<Daemon>>,
-    Extension(Peer(uid)): Extension<Peer>,
+    Extension(Asker { uid, .. }): Extension<Asker>,
 ) -> Reply<AccountsReply> {
     may(Access::Read, uid)?;
     let malformed = daemon.store.received.unnumbered.load(Ordering::Relaxed);
@@ -254,7 +260,7 @@ async fn accounts(
 
 async fn survival(
     State(daemon): State<Arc<Daemon>>,
-    Extension(Peer(uid)): Extension<Peer>,
+    Extension(Asker { uid, .. }): Extension<Asker>,
 ) -> Reply<SurvivalReply> {
     may(Access::Read, uid)?;
     with_loader(&daemon, |loader| loader.survival().map_err(|error| refusal(&error))).await.map(Json)
@@ -262,7 +268,7 @@ async fn survival(
 
 async fn history(
     State(daemon): State<Arc<Daemon>>,
-    Extension(Peer(uid)): Extension<Peer>,
+    Extension(Asker { uid, .. }): Extension<Asker>,
 ) -> Reply<HistoryReply> {
     may(Access::Read, uid)?;
     with_policies(&daemon, |policies, loader| policies.history(loader)).await.map(Json)
@@ -328,7 +334,7 @@ where
 
 async fn detach(
     State(daemon): State<Arc<Daemon>>,
-    Extension(Peer(uid)): Extension<Peer>,
+    Extension(Asker { uid, .. }): Extension<Asker>,
     Sent(request): Sent<DetachRequest>,
 ) -> Reply<DetachReply> {
     may(Access::Change, uid)?;
@@ -341,7 +347,7 @@ async fn detach(
 
 async fn reload(
     State(daemon): State<Arc<Daemon>>,
-    Extension(Peer(uid)): Extension<Peer>,
+    Extension(Asker { uid, .. }): Extension<Asker>,
 ) -> Reply<ReloadReply> {
     may(Access::Change, uid)?;
     Ok(crate::reload::reload(&daemon.ways).await.map(Json)?)

@@ -22,11 +22,6 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-/// The user at the other end, as the kernel told it when the connection was made. Whatever becomes of the process, or
-/// whom it hands the connection to: this is who asks.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) u32);
-
 /// Another descriptor of the connection, by which it can be seen whether the peer is still there: hyper does not look while
 /// it has something unread.
 #[derive(Debug, Clone)]
@@ -70,7 +65,7 @@ impl Places {
         Self { anybody: places(CONNECTIONS), root: places(FOR_ROOT), turned_away: places(TURNED_AWAY) }
     }
 
-    fn take(&self, Peer(uid): Peer) -> Option<OwnedSemaphorePermit> {
+    fn take(&self, uid: u32) -> Option<OwnedSemaphorePermit> {
         let take = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
         take(&self.anybody).or_else(|| if uid == 0 { take(&self.root) } else { None })
     }
@@ -134,11 +129,12 @@ fn connect(
     let Some(credentials) = stream.peer_cred().ok() else {
         return turn_away(connections, stream, unknown().into(), places);
     };
-    let peer = Peer(credentials.uid());
-    match places.take(peer) {
+    match places.take(credentials.uid()) {
         Some(place) => {
+            // As the kernel told it when the connection was made: whatever becomes of the process, or whom it hands the
+            // connection to, this is who asks.
             let asker = Asker { uid: credentials.uid(), login: credentials.pid().and_then(login) };
-            drop(connections.spawn(answer(stream, (peer, asker), router.clone(), patience, place)));
+            drop(connections.spawn(answer(stream, asker, router.clone(), patience, place)));
         }
         None => turn_away(connections, stream, full(), places),
     }
@@ -183,7 +179,7 @@ fn turn_away(connections: &mut Connections, mut stream: UnixStream, why: Refused
 
 async fn answer(
     stream: UnixStream,
-    (peer, asker): (Peer, Asker),
+    asker: Asker,
     router: Router,
     patience: Patience,
     place: OwnedSemaphorePermit,
@@ -194,7 +190,6 @@ async fn answer(
     };
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
         request.extensions_mut().insert(asker);
         request.extensions_mut().insert(line.clone());
         router.call(request)
@@ -211,13 +206,13 @@ async fn answer(
     let Err(error) = served else { return };
     if took_nothing(&error) {
         tracing::warn!(
-            uid = peer.0,
+            uid = asker.uid,
             seconds = patience.reading.as_secs(),
             "a peer on the control socket took nothing of its answer for so long, and is cut; no record is lost by it: it \
              can ask again with `after`"
         );
     } else {
-        tracing::debug!(uid = peer.0, %error, "a connection on the control socket ended");
+        tracing::debug!(uid = asker.uid, %error, "a connection on the control socket ended");
     }
 }
 
@@ -233,10 +228,10 @@ mod tests {
     #[test]
     fn root_has_places_of_its_own() {
         let places = Places::new();
-        let readers: Vec<_> = (0..CONNECTIONS).map(|_| places.take(Peer(1000)).unwrap()).collect();
-        assert!(places.take(Peer(1000)).is_none());
-        let root: Vec<_> = (0..FOR_ROOT).map(|_| places.take(Peer(0)).unwrap()).collect();
-        assert!(places.take(Peer(0)).is_none());
+        let readers: Vec<_> = (0..CONNECTIONS).map(|_| places.take(1000).unwrap()).collect();
+        assert!(places.take(1000).is_none());
+        let root: Vec<_> = (0..FOR_ROOT).map(|_| places.take(0).unwrap()).collect();
+        assert!(places.take(0).is_none());
         assert_eq!(places.taken(), CONNECTIONS + FOR_ROOT);
         drop((readers, root));
         assert_eq!(places.taken(), 0);

@@ -2,7 +2,7 @@
 
 use super::super::run::routes;
 use super::{LONG, daemon, get, with_server};
-use crate::control::server::{Line, Peer};
+use crate::control::server::Line;
 use crate::spool::Journal;
 use aegis_control_api::{Asker, ROUTES, document};
 use axum::body::Body;
@@ -24,7 +24,6 @@ async fn taken() -> BTreeSet<(String, String)> {
             let mut request = Request::new(Body::empty());
             *request.uri_mut() = path.parse().unwrap();
             *request.method_mut() = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            request.extensions_mut().insert(Peer(0));
             request.extensions_mut().insert(Asker { uid: 0, login: None });
             request.extensions_mut().insert(Line::of(&end).unwrap());
             let status = service.call(request).await.unwrap().status();
