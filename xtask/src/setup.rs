@@ -65,7 +65,7 @@ pub(crate) fn ensure(purpose: Purpose) -> Result<()> {
     let needed = TOOLS.iter().filter(|_| tests).chain(fuzzes.then_some(&CXX));
     let missing: Vec<&str> =
         needed.filter(|tool| process::find(tool.program).is_none()).map(|tool| tool.package).collect();
-    let clang = has_clang() || !tests;
+    let clang = has_clang();
     if !missing.is_empty() || !clang {
         install(&missing, !clang)?;
     }

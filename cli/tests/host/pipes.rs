@@ -106,13 +106,18 @@ const ARMED: &[Row] = &[
     (&["policy", "history"], 0),
     (&["demo"], 7),
     (&["detach", "--reason", "test"], 0),
-    // Nothing is armed now.
-    (&["run", "--observe", "--once", "--policy", "scratch.toml", "--state-dir", "state"], 0),
 ];
 
+/// Where nothing is armed any more, and the daemon has ended.
+const ENDED: &[Row] =
+    &[(&["run", "--observe", "--once", "--policy", "scratch.toml", "--state-dir", "state"], 0)];
+
 fn every_verb_is_tried() {
-    let rows: Vec<verbs::Verb> =
-        ALONE.iter().chain(ARMED).map(|(words, _)| verbs::words(&words.join(" "))).collect();
+    let rows: Vec<verbs::Verb> = [ALONE, ARMED, ENDED]
+        .into_iter()
+        .flatten()
+        .map(|(words, _)| verbs::words(&words.join(" ")))
+        .collect();
     let missing = verbs::missing(&verbs::all(), rows.iter().map(Vec::as_slice));
     assert!(missing.is_empty(), "not tried with a broken pipe: {missing:?}");
 }
@@ -135,8 +140,13 @@ fn alone() {
 }
 
 fn with_a_daemon() {
-    let armed = Armed::start(&["run", "--observe"]);
+    let mut armed = Armed::start(&["run", "--observe"]);
     for (words, status) in ARMED {
+        check_once(armed.command(words), words, *status);
+    }
+    // The answer comes before its end.
+    armed.wait_for_its_end();
+    for (words, status) in ENDED {
         check_once(armed.command(words), words, *status);
     }
 }

@@ -1,7 +1,7 @@
 //! The fuzzer: building programs with it, running one, and reading what it says.
 
+use super::Inputs;
 use crate::{process, workspace};
-use aegis_fuzz::Target;
 use anyhow::{Context, Result, bail};
 use std::env::consts::ARCH;
 use std::fs::{self, File};
@@ -36,7 +36,7 @@ pub(super) fn build(folder: &Path) -> Result<PathBuf> {
 
 /// A target and what it is played with.
 pub(super) struct Job {
-    target: &'static str,
+    target: String,
     program: PathBuf,
     folder: PathBuf,
     time: Duration,
@@ -45,7 +45,7 @@ pub(super) struct Job {
 /// What came of it.
 #[derive(Debug)]
 pub(super) struct Played {
-    pub(super) target: &'static str,
+    pub(super) target: String,
     pub(super) executions: u64,
     /// Edges of the code that were taken.
     pub(super) coverage: u64,
@@ -65,18 +65,20 @@ pub(super) struct Finding {
 
 impl Job {
     /// Writes the seeds and the words anew; what earlier runs found stays.
-    pub(super) fn ready(target: &Target, programs: &Path, folder: &Path, time: Duration) -> Result<Self> {
-        let folder = folder.join(target.name);
-        let seeds = folder.join("seeds");
-        for name in ["corpus", "seeds", "findings"] {
+    pub(super) fn ready(
+        inputs: &Inputs,
+        target: &str,
+        programs: &Path,
+        folder: &Path,
+        time: Duration,
+    ) -> Result<Self> {
+        let folder = folder.join(target);
+        for name in ["corpus", "findings"] {
             let path = folder.join(name);
             fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         }
-        for (number, seed) in target.seeds()?.iter().enumerate() {
-            fs::write(seeds.join(number.to_string()), seed)?;
-        }
-        fs::write(folder.join("words"), aegis_fuzz::dictionary())?;
-        Ok(Self { target: target.name, program: programs.join(target.name), folder, time })
+        inputs.write(target, &folder)?;
+        Ok(Self { target: target.to_owned(), program: programs.join(target), folder, time })
     }
 
     /// Runs the fuzzer until the time is over or something is found.
@@ -118,12 +120,12 @@ impl Played {
 }
 
 /// Lines of progress are `#4711 NEW cov: 1 ft: 2 corp: 3/4Kb …`. At the end there are statistics.
-fn read(target: &'static str, said: &str, elapsed: Duration) -> Played {
+fn read(target: &str, said: &str, elapsed: Duration) -> Played {
     let progress: Vec<&str> = said.lines().filter(|line| line.starts_with('#')).collect();
     let last = |word: &str| progress.iter().rev().find_map(|line| number_behind(line, word)).unwrap_or(0);
     let total = said.lines().find_map(|line| number_behind(line, "stat::number_of_executed_units: "));
     Played {
-        target,
+        target: target.to_owned(),
         executions: total.unwrap_or_else(|| last("#")),
         coverage: last("cov: "),
         corpus: last("corp: "),

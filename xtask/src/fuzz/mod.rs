@@ -3,15 +3,12 @@
 mod libfuzzer;
 
 use crate::format::Format;
-use crate::{setup, workspace};
-use aegis_fuzz::{TARGETS, Target};
+use crate::{process, setup, workspace};
 use anyhow::{Context, Result, bail};
 use libfuzzer::{Job, Played};
 use serde_json::json;
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Duration;
 
@@ -41,19 +38,68 @@ pub(crate) struct Args {
 /// Where inputs, logs and findings are kept.
 const FOLDER: &str = "target/fuzz";
 
+/// What must hold, as a program: this one is there before there is a compiler for the probes, and what is tried uses those.
+struct Inputs(PathBuf);
+
+impl Inputs {
+    fn build() -> Result<Self> {
+        let build = ["build", "--quiet", "--package", "aegis-fuzz", "--example", "inputs"];
+        workspace::executable(&build, "inputs").map(Self)
+    }
+
+    /// The targets that are meant by a name.
+    fn chosen(&self, name: &str) -> Result<Vec<String>> {
+        let list = process::output(Command::new(&self.0).arg("list"))?;
+        let all: Vec<String> = list.lines().map(str::to_owned).collect();
+        match name {
+            "all" => Ok(all),
+            name if all.iter().any(|target| target == name) => Ok(vec![name.to_owned()]),
+            name => bail!("there is no target `{name}`; there are all, {}", all.join(", ")),
+        }
+    }
+
+    /// Writes the seeds and words of a target.
+    fn write(&self, target: &str, folder: &Path) -> Result<()> {
+        process::run(Command::new(&self.0).args(["write", target]).arg(folder))
+    }
+
+    /// Whether all holds of one input. It needs no fuzzer: the targets are ordinary functions.
+    fn hold(&self, target: &str, file: &Path) -> Result<bool> {
+        let status = Command::new(&self.0).args(["try", target]).arg(file).status();
+        match status.with_context(|| format!("cannot start {}", self.0.display()))?.code() {
+            Some(0) => Ok(true),
+            Some(1) => Ok(false),
+            _ => bail!("{target}: {} could not be tried", file.display()),
+        }
+    }
+}
+
 /// Builds the targets, plays them, and tells what came of each.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let targets = chosen(&args.target)?;
-    if let Some(file) = &args.input {
-        return once(&targets, file);
-    }
     setup::ensure(setup::Purpose::Fuzz)?;
+    let inputs = Inputs::build()?;
+    let targets = inputs.chosen(&args.target)?;
+    let good = match &args.input {
+        Some(file) => once(&inputs, &targets, file)?,
+        None => play(&inputs, &targets, args)?,
+    };
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether all holds of one input, of all targets.
+fn once(inputs: &Inputs, targets: &[String], file: &Path) -> Result<bool> {
+    let held = targets.iter().map(|target| inputs.hold(target, file)).collect::<Result<Vec<_>>>()?;
+    Ok(held.into_iter().all(|held| held))
+}
+
+/// Whether nothing was found.
+fn play(inputs: &Inputs, targets: &[String], args: &Args) -> Result<bool> {
     let folder = workspace::root().join(FOLDER);
     let programs = libfuzzer::build(&folder)?;
     let time = Duration::from_secs(args.seconds.unwrap_or(args.minutes * 60));
     let mut played = Vec::new();
     for targets in targets.chunks(args.jobs.into()) {
-        let jobs = targets.iter().map(|target| Job::ready(target, &programs, &folder, time));
+        let jobs = targets.iter().map(|target| Job::ready(inputs, target, &programs, &folder, time));
         let jobs: Vec<Job> = jobs.collect::<Result<_>>()?;
         thread::scope(|scope| {
             let running: Vec<_> = jobs.iter().map(|job| scope.spawn(|| job.play())).collect();
@@ -68,34 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Format::Json => println!("{}", serde_json::to_string_pretty(&as_json(&played))?),
     }
     played.iter().for_each(tell);
-    let good = played.iter().all(|played| played.finding.is_none());
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn chosen(name: &str) -> Result<Vec<&'static Target>> {
-    let names = TARGETS.map(|target| target.name).join(", ");
-    match Target::named(name) {
-        Some(target) => Ok(vec![target]),
-        None if name == "all" => Ok(TARGETS.to_vec()),
-        None => bail!("there is no target `{name}`; there are all, {names}"),
-    }
-}
-
-/// Needs no fuzzer: the targets are ordinary functions.
-fn once(targets: &[&Target], file: &Path) -> Result<ExitCode> {
-    let input = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut good = true;
-    for target in targets {
-        let outcome = catch_unwind(AssertUnwindSafe(|| target.check(&input)));
-        match outcome.unwrap_or_else(|_| Err("it panicked".to_owned())) {
-            Ok(()) => println!("{}: all holds", target.name),
-            Err(found) => {
-                good = false;
-                println!("{}: {found}", target.name);
-            }
-        }
-    }
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(played.iter().all(|played| played.finding.is_none()))
 }
 
 fn table(played: &[Played]) {
@@ -131,7 +150,7 @@ fn as_json(played: &[Played]) -> serde_json::Value {
 
 fn tell(played: &Played) {
     let Some(finding) = &played.finding else { return };
-    let (target, input) = (played.target, finding.input.display());
+    let (target, input) = (&played.target, finding.input.display());
     eprintln!(
         "\n{}\n{target}: something does not hold; the input is {input}\n  again: cargo xtask fuzz --target {target} \
          --input {input}\n  when it is mended: keep the input in fuzz/seeds/{target}/",
