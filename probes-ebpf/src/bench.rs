@@ -1,10 +1,9 @@
 //! The yardstick of benchmarks: a probe that does nothing. No daemon ever loads it.
 
 use crate::error::{Error, call};
-use crate::object::{Aligned, kernel_btf, whole};
+use crate::object::{Aligned, KernelTypes, whole};
 use crate::sys;
 use aegis_kernel_abi::{Hook, Kind};
-use aya::EbpfLoader;
 use aya::programs::{BtfTracePoint, Lsm};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -34,14 +33,14 @@ pub fn attach_empty_exit() -> Result<Empty, Error> {
 
 fn attach(name: &str, hook: Hook) -> Result<Empty, Error> {
     let failed = |error: &dyn std::error::Error| Error::Object(whole(error));
-    let btf = kernel_btf()?;
-    let mut ebpf = EbpfLoader::new().btf(Some(&btf)).load(&EMPTY_OBJECT.0).map_err(|error| failed(&error))?;
+    let types = KernelTypes::read()?;
+    let mut ebpf = types.open(&EMPTY_OBJECT.0)?;
     let program = ebpf.program_mut(name).ok_or_else(|| Error::Object(format!("it has no program {name}")))?;
     let word = hook.word();
     let loaded = match hook.kind() {
-        Kind::Lsm => <&mut Lsm>::try_from(&mut *program).and_then(|program| program.load(word, &btf)),
+        Kind::Lsm => <&mut Lsm>::try_from(&mut *program).and_then(|program| program.load(word, &types)),
         Kind::Fallback => {
-            <&mut BtfTracePoint>::try_from(&mut *program).and_then(|program| program.load(word, &btf))
+            <&mut BtfTracePoint>::try_from(&mut *program).and_then(|program| program.load(word, &types))
         }
     };
     loaded.map_err(|error| failed(&error))?;

@@ -4,13 +4,13 @@
 //! programs, and one that does not list it takes them, attaches them, and never calls them.
 
 use crate::error::{Error, call};
-use crate::object::{self, Aligned, kernel_btf, whole};
+use crate::object::{self, Aligned, KernelTypes, whole};
 use crate::probes::Settings;
 use crate::sys;
 use aegis_kernel_abi::{Hook, Kind};
+use aya::Ebpf;
 use aya::maps::Array;
 use aya::programs::{Lsm, ProgramError};
-use aya::{Ebpf, EbpfLoader};
 use std::fs::File;
 use std::os::fd::AsFd;
 
@@ -39,14 +39,13 @@ pub(crate) fn load_lsm(settings: Settings) -> Result<Ebpf, Error> {
 /// Whether the kernel calls LSM programs: attaches one that only counts, opens a file, and looks.
 fn is_called() -> Result<bool, Error> {
     let failed = |error: &dyn std::error::Error| Error::Object(whole(error));
-    let btf = kernel_btf()?;
-    let mut ebpf =
-        EbpfLoader::new().btf(Some(&btf)).load(&CALLED_OBJECT.0).map_err(|error| failed(&error))?;
+    let types = KernelTypes::read()?;
+    let mut ebpf = types.open(&CALLED_OBJECT.0)?;
     let program = ebpf.program_mut("aegis_called");
     let program = program.ok_or_else(|| Error::Object("it has no program aegis_called".to_owned()))?;
     let program: &mut Lsm = program.try_into().map_err(|error: ProgramError| failed(&error))?;
     let hook = Hook::FileOpen.word();
-    program.load(hook, &btf).map_err(|error| failed(&error))?;
+    program.load(hook, &types).map_err(|error| failed(&error))?;
     let fd = program.fd().map_err(|error| failed(&error))?;
     let link = sys::attach_by_btf(fd.as_fd()).map_err(call("attach", hook))?;
     File::open("/proc/self/exe").map_err(call("open", "/proc/self/exe"))?;

@@ -5,11 +5,11 @@
 //! open, as for loop devices and swap.
 
 use crate::error::{Error, call};
-use crate::object::{holders_object, kernel_btf, whole};
+use crate::object::{KernelTypes, holders_object, whole};
 use crate::sys;
 use aegis_kernel_abi::{HELD_DESCRIPTOR, Held, Membership, ObjectKey};
+use aya::Ebpf;
 use aya::programs::{Iter, ProgramError};
-use aya::{Ebpf, EbpfLoader};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -38,18 +38,15 @@ impl HolderProbes {
     /// # Errors
     /// If the kernel has no BTF or refuses iterators.
     pub fn load() -> Result<Self, Error> {
-        let btf = kernel_btf()?;
-        let mut ebpf = EbpfLoader::new()
-            .btf(Some(&btf))
-            .load(holders_object())
-            .map_err(|error| Error::Object(whole(&error)))?;
+        let types = KernelTypes::read()?;
+        let mut ebpf = types.open(holders_object())?;
         for (name, kind) in [(DESCRIPTORS, "task_file"), (MAPPINGS, "task_vma"), (MEMBERSHIPS, "task")] {
             let program: &mut Iter = ebpf
                 .program_mut(name)
                 .ok_or_else(|| Error::Object(format!("it has no program {name}")))?
                 .try_into()
                 .map_err(|error: ProgramError| Error::Object(whole(&error)))?;
-            program.load(kind, &btf).map_err(|error| Error::Object(whole(&error)))?;
+            program.load(kind, &types).map_err(|error| Error::Object(whole(&error)))?;
         }
         Ok(Self { ebpf })
     }

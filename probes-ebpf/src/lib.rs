@@ -44,7 +44,7 @@ pub use holders::HolderProbes;
 pub use host::{Capabilities, capabilities, mount_point, share_one_heap};
 pub use inspect::{Inspection, LinkInfo, inspect, take_down};
 pub use notices::NoticeRing;
-pub use object::{fallback_object, holders_object, lsm_object, object_digest, resolve_object};
+pub use object::{KernelTypes, fallback_object, holders_object, lsm_object, object_digest, resolve_object};
 pub use pinned::{Pinned, examine};
 pub use pins::{Lock, PinDir, file_system_magic};
 pub use probes::{Arrival, Probes, Settings, TestSettings, survivors};

@@ -10,7 +10,9 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use aya_obj::btf::BtfKind;
 use aya_obj::generated::bpf_prog_info;
 use sha2::{Digest, Sha256};
+use std::ops::Deref;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use zerocopy::IntoBytes;
 
 /// Aligned, as parsers of ELF want it.
@@ -66,9 +68,49 @@ pub(crate) fn program_name(hook: Hook) -> String {
     format!("aegis_{}", hook.word())
 }
 
-/// The types of the running kernel.
-pub(crate) fn kernel_btf() -> Result<Btf, Error> {
-    Btf::from_sys_fs().map_err(|error| Error::Btf(error.to_string()))
+/// The types of the running kernel, for as long as somebody needs them: to read them takes some ten milliseconds, and some
+/// 30 MB, so all probes that are loaded together share them.
+pub struct KernelTypes(Arc<Shared>);
+
+struct Shared {
+    btf: Btf,
+    /// With types of its own, which it reads whenever one is made, and does not hand out.
+    loader: Mutex<EbpfLoader<'static>>,
+}
+
+/// Those that somebody has. They are the same as long as the machine runs.
+static KEPT: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+
+impl KernelTypes {
+    /// Reads them, unless they are there.
+    ///
+    /// # Errors
+    /// If the kernel has no BTF.
+    pub fn read() -> Result<Self, Error> {
+        // Whoever panicked with it left it whole; the same holds of the loader.
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = kept.upgrade() {
+            return Ok(Self(shared));
+        }
+        let btf = Btf::from_sys_fs().map_err(|error| Error::Btf(error.to_string()))?;
+        let shared = Arc::new(Shared { btf, loader: Mutex::new(EbpfLoader::new()) });
+        *kept = Arc::downgrade(&shared);
+        Ok(Self(shared))
+    }
+
+    /// Loads the maps of an object that needs no settings, and makes its programs ready to be loaded.
+    pub(crate) fn open(&self, object: &[u8]) -> Result<Ebpf, Error> {
+        let mut loader = self.0.loader.lock().unwrap_or_else(PoisonError::into_inner);
+        loader.load(object).map_err(|error| Error::Object(whole(&error)))
+    }
+}
+
+impl Deref for KernelTypes {
+    type Target = Btf;
+
+    fn deref(&self) -> &Btf {
+        &self.0.btf
+    }
 }
 
 /// An error with all of its causes, as aya keeps the verifier's words in the last of them.
@@ -84,21 +126,21 @@ pub(crate) fn whole(error: &dyn std::error::Error) -> String {
 
 /// Loads a kind of probes into the kernel; nothing is attached or pinned. Dropping it unloads all.
 pub(crate) fn load(kind: Kind, settings: Settings) -> Result<Ebpf, Error> {
-    let btf = kernel_btf()?;
+    let types = KernelTypes::read()?;
     let mut ebpf = EbpfLoader::new()
-        .btf(Some(&btf))
+        .btf(Some(&*types))
         .map_max_entries("events", settings.ring_bytes)
         .map_max_entries("reader", crate::accounts::possible_cpus()?)
         .override_global("test_force", &settings.test.force, true)
         .override_global("test_pause", &settings.test.pause, true)
         .load(object_of(kind))
         .map_err(|error| Error::Object(whole(&error)))?;
-    for hook in kind.hooks().filter(|hook| !hook.is_optional() || is_in(&btf, *hook)) {
+    for hook in kind.hooks().filter(|hook| !hook.is_optional() || is_in(&types, *hook)) {
         let program = program_mut(&mut ebpf, hook)?;
         let loaded = match kind {
-            Kind::Lsm => <&mut Lsm>::try_from(program).and_then(|program| program.load(hook.word(), &btf)),
+            Kind::Lsm => <&mut Lsm>::try_from(program).and_then(|program| program.load(hook.word(), &types)),
             Kind::Fallback => {
-                <&mut BtfTracePoint>::try_from(program).and_then(|program| program.load(hook.word(), &btf))
+                <&mut BtfTracePoint>::try_from(program).and_then(|program| program.load(hook.word(), &types))
             }
         };
         loaded.map_err(|error| refused(hook, &error))?;

@@ -1,11 +1,11 @@
 //! Asks the kernel for identities: of files that are open here, and of our own processes.
 
 use crate::error::{Error, call};
-use crate::object::{kernel_btf, resolve_object, whole};
+use crate::object::{KernelTypes, resolve_object, whole};
 use crate::sys;
 use aegis_kernel_abi::{ObjectKey, Process, Resolved};
+use aya::Ebpf;
 use aya::programs::{Iter, ProgramError};
-use aya::{Ebpf, EbpfLoader};
 use std::collections::HashMap;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -25,18 +25,15 @@ impl Resolver {
     /// # Errors
     /// If the kernel has no BTF or refuses iterators.
     pub fn load() -> Result<Self, Error> {
-        let btf = kernel_btf()?;
-        let mut ebpf = EbpfLoader::new()
-            .btf(Some(&btf))
-            .load(resolve_object())
-            .map_err(|error| Error::Object(whole(&error)))?;
+        let types = KernelTypes::read()?;
+        let mut ebpf = types.open(resolve_object())?;
         for (name, kind) in [(FILES, "task_file"), (PROCESS, "task")] {
             let program: &mut Iter = ebpf
                 .program_mut(name)
                 .ok_or_else(|| Error::Object(format!("it has no program {name}")))?
                 .try_into()
                 .map_err(|error: ProgramError| Error::Object(whole(&error)))?;
-            program.load(kind, &btf).map_err(|error| Error::Object(whole(&error)))?;
+            program.load(kind, &types).map_err(|error| Error::Object(whole(&error)))?;
         }
         Ok(Self { ebpf })
     }

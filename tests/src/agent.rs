@@ -1,5 +1,6 @@
 //! The agent under test, as its users run it: the `aegisbpf` on the PATH.
 
+use crate::ask::{Reply, ask};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, File};
@@ -58,8 +59,12 @@ impl Agent {
         self.site.directory.clone()
     }
 
+    fn socket(&self) -> PathBuf {
+        self.directory().join("control.sock")
+    }
+
     fn common(&self) -> [String; 4] {
-        let socket = self.directory().join("control.sock").display().to_string();
+        let socket = self.socket().display().to_string();
         ["--bpffs-root".to_owned(), self.root(), "--socket".to_owned(), socket]
     }
 
@@ -89,6 +94,12 @@ impl Agent {
         let output = self.run(&[words, &["-o", "json"]].concat());
         assert!(output.status.success(), "{words:?}: {output:?}");
         serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// Asks its daemon on the socket, without a command.
+    #[must_use]
+    pub fn ask(&self, path: &str, body: Option<&Value>) -> Reply {
+        ask(&self.socket(), &self.root(), path, body)
     }
 
     /// Writes a policy file and names it.

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod agent;
+pub mod ask;
 pub mod check;
 pub mod names;
 pub mod outcome;

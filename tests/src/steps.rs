@@ -5,10 +5,12 @@
 //! Played where the probes can deny, and where they only report: then the digests tell what is in force.
 
 use crate::agent::{Agent, Site, wait_until};
+use crate::ask::Reply;
 use crate::check::expect;
 use crate::outcome::Outcome;
+use aegis_control_api::paths;
 use libtest_mimic::Failed;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -40,9 +42,8 @@ pub const STEPS: [&str; 14] = [
 pub struct Deed {
     /// What it is called.
     pub name: &'static str,
-    words: &'static [&'static str],
-    /// The file that its last word names.
-    file: Option<&'static str>,
+    /// Where it is asked for.
+    path: &'static str,
     /// The first of the steps that it has.
     first: usize,
     /// Which of the files are denied afterwards.
@@ -55,22 +56,10 @@ type Denied = [bool; 3];
 const BEFORE: Denied = [true, true, false];
 /// All of them.
 pub const DEEDS: [Deed; 4] = [
-    Deed {
-        name: "apply",
-        words: &["policy", "apply"],
-        file: Some("new.toml"),
-        first: 0,
-        after: [true, false, true],
-    },
-    Deed { name: "reset", words: &["policy", "reset"], file: None, first: 1, after: [false, false, false] },
-    Deed {
-        name: "rollback",
-        words: &["policy", "rollback"],
-        file: None,
-        first: 0,
-        after: [true, false, true],
-    },
-    Deed { name: "block", words: &["block", "add"], file: Some("new"), first: 1, after: [true, true, true] },
+    Deed { name: "apply", path: paths::APPLY, first: 0, after: [true, false, true] },
+    Deed { name: "reset", path: paths::RESET, first: 1, after: [false, false, false] },
+    Deed { name: "rollback", path: paths::ROLLBACK, first: 0, after: [true, false, true] },
+    Deed { name: "block", path: paths::BLOCK, first: 1, after: [true, true, true] },
 ];
 
 /// Where it is played.
@@ -115,7 +104,7 @@ impl Opener {
                 counted[0].fetch_add(1, Ordering::Relaxed);
                 counted[1].fetch_add(u64::from(outcome != Outcome::Denied), Ordering::Relaxed);
                 // An emulated machine has other things to do as well.
-                thread::sleep(Duration::from_micros(200));
+                thread::sleep(Duration::from_millis(2));
             }
         });
         Self { stop, counts, thread: Some(thread) }
@@ -142,16 +131,23 @@ pub fn play(scene: &Scene, deed: &Deed) -> Result<(), Failed> {
     let mut play = Play::begin(scene, deed)?;
     let (mut new, mut total, mut opener) = (0_u32, 0_u32, None);
     for step in STEPS[deed.first..].iter().filter(|step| scene.steps.contains(step)) {
-        for _ in 0..scene.rounds {
-            let before = play.prepare()?;
-            if deed.after[0] && scene.enforces {
-                opener.get_or_insert_with(|| Opener::start(play.file("both")));
-            }
+        play.prepare()?;
+        let before = play.digest();
+        if deed.after[0] && scene.enforces {
+            opener.get_or_insert_with(|| Opener::start(play.file("both")));
+        }
+        for round in 1..=scene.rounds {
             let is_new = play.kill(step, &before)?;
             (new, total) = (new + u32::from(is_new), total + 1);
             // The next round begins with this one.
             play.start();
             play.know(step, is_new)?;
+            if round == scene.rounds {
+                play.go_on(is_new)?;
+            } else if is_new {
+                play.undo();
+                expect("the policy that is in force again", play.digest(), before.clone())?;
+            }
         }
     }
     let (opened, allowed) = opener.as_ref().map_or((0, 0), Opener::counts);
@@ -177,13 +173,10 @@ impl<'a> Play<'a> {
         for name in ["both", "old", "new"] {
             fs::write(play.file(name), "content\n")?;
         }
-        for name in ["old", "new"] {
-            fs::write(play.file(&format!("{name}.toml")), play.policy(name))?;
-        }
         let _ = fs::remove_file(play.file("now"));
         play.start();
         play.prepare()?;
-        let _ = play.agent.json(&play.words().iter().map(String::as_str).collect::<Vec<_>>());
+        play.ask(deed.path, &play.body());
         play.new = play.digest();
         Ok(play)
     }
@@ -200,9 +193,27 @@ impl<'a> Play<'a> {
         format!("version = 3\nname = \"{own}\"\n{rules}")
     }
 
-    fn words(&self) -> Vec<String> {
-        let words = self.deed.words.iter().map(|word| (*word).to_owned());
-        words.chain(self.deed.file.map(|file| self.file(file).display().to_string())).collect()
+    /// What the deed is asked for with.
+    fn body(&self) -> Value {
+        match self.deed.path {
+            paths::APPLY => self.source("new"),
+            paths::ROLLBACK => json!({}),
+            paths::BLOCK => self.added("new"),
+            _ => Value::Null,
+        }
+    }
+
+    fn source(&self, name: &str) -> Value {
+        json!({ "sources": [{ "name": format!("{name}.toml"), "text": self.policy(name) }] })
+    }
+
+    fn added(&self, name: &str) -> Value {
+        json!({ "change": "add", "entries": [self.file(name)] })
+    }
+
+    /// Asks for a change that is made.
+    fn ask(&self, path: &str, body: &Value) {
+        let _ = self.agent.ask(path, Some(body)).answer();
     }
 
     fn start(&mut self) {
@@ -210,25 +221,30 @@ impl<'a> Play<'a> {
         self.agent.start_with(&["--die-at", &now, "--events-file", &events]);
     }
 
-    /// What is in force, from the daemon or from the pins.
+    /// What is in force.
     fn digest(&self) -> Value {
-        self.agent.json(&["policy", "show"])["generation"]["plan_digest"].clone()
+        self.agent.ask(paths::POLICY, None).answer()["generation"]["plan_digest"].clone()
     }
 
-    /// Has the old policy in force, and before it the new one. Its digest.
-    fn prepare(&self) -> Result<Value, Failed> {
-        let _ = self.agent.json(&["block", "clear"]);
-        for name in ["new.toml", "old.toml"] {
-            let _ = self.agent.json(&["policy", "apply", &self.file(name).display().to_string()]);
+    /// Has the old policy in force, and before it the new one.
+    fn prepare(&self) -> Result<(), Failed> {
+        self.ask(paths::BLOCK, &json!({ "change": "clear" }));
+        self.ask(paths::APPLY, &self.source("new"));
+        self.undo();
+        self.denies("before", BEFORE)
+    }
+
+    /// The same where the deed was done.
+    fn undo(&self) {
+        if self.deed.path == paths::BLOCK {
+            self.ask(paths::BLOCK, &json!({ "change": "clear" }));
         }
-        if self.deed.name == "reset" {
+        self.ask(paths::APPLY, &self.source("old"));
+        if self.deed.path == paths::RESET {
             // It sets the lists aside, which must not be lost.
-            let beside = self.file("beside").display().to_string();
-            let _ = self.agent.json(&["block", "add", &beside]);
+            self.ask(paths::BLOCK, &self.added("beside"));
             self.set_aside().iter().for_each(|kept| fs::remove_file(kept).expect("a file"));
         }
-        self.denies("before", BEFORE)?;
-        Ok(self.digest())
     }
 
     /// What was kept of local policies that were reset.
@@ -254,8 +270,7 @@ impl<'a> Play<'a> {
         // In one step: the daemon must not read half a name.
         fs::write(self.file("aside"), step)?;
         fs::rename(self.file("aside"), self.file("now"))?;
-        let words = self.words();
-        let output = self.agent.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let reply = self.agent.ask(self.deed.path, Some(&self.body()));
         let mut ended = None;
         wait_until("the daemon is dead", || {
             ended = self.agent.try_wait();
@@ -263,8 +278,9 @@ impl<'a> Play<'a> {
         });
         fs::remove_file(self.file("now"))?;
         expect("the signal it died by", ended.and_then(|ended| ended.signal()), Some(9))?;
-        expect("the command failed", output.status.success(), false)?;
-        let found = self.digest();
+        expect("it was not answered", matches!(reply, Reply::Nothing), true)?;
+        // From the pins, as its owner would look.
+        let found = self.agent.json(&["policy", "show"])["generation"]["plan_digest"].clone();
         let is_new = found == self.new;
         let what = format!("{} at {step}: exactly one of the two policies", self.deed.name);
         expect(&what, is_new != (found == *before), true)?;
@@ -278,11 +294,11 @@ impl<'a> Play<'a> {
     /// The next daemon knows what is in force, and what it is made of.
     fn know(&self, step: &str, is_new: bool) -> Result<(), Failed> {
         let what = |what: &str| format!("{} at {step}: {what}", self.deed.name);
-        let shown = self.agent.json(&["policy", "show"]);
+        let shown = self.agent.ask(paths::POLICY, None).answer();
         let digest = &shown["generation"]["plan_digest"];
         expect(&what("the policy that is shown"), *digest == self.new, is_new)?;
         expect(&what("its entry's plan"), &shown["entry"]["plan_digest"], digest)?;
-        let history = self.agent.json(&["policy", "history", "--last", "500"]);
+        let history = self.agent.ask(paths::HISTORY, None).answer();
         let entries = history["entries"].as_array().expect("entries");
         let begun = entries.iter().filter(|entry| entry["outcome"] == "begun").count();
         expect(&what("entries without an end"), begun, 0)?;
@@ -293,8 +309,7 @@ impl<'a> Play<'a> {
         if is_written {
             expect(&what("the end of its entry"), last, Some(outcome))?;
         }
-        // Nobody could add to it if its texts were not known.
-        let listed = self.agent.json(&["block", "list"]);
+        let listed = self.agent.ask(paths::BLOCK, None).answer();
         let is_listed = match self.deed.name {
             "block" => is_new,
             "reset" => !is_new,
@@ -305,7 +320,12 @@ impl<'a> Play<'a> {
         if self.deed.name == "reset" {
             expect(&what("lists that are set aside"), self.set_aside().len(), usize::from(is_new))?;
         }
-        let _ = self.agent.json(&["block", "add", &self.file("another").display().to_string()]);
+        Ok(())
+    }
+
+    /// What is in force can be added to: nobody could if its texts were not known.
+    fn go_on(&self, is_new: bool) -> Result<(), Failed> {
+        self.ask(paths::BLOCK, &self.added("another"));
         self.denies("after", if is_new { self.deed.after } else { BEFORE })
     }
 }

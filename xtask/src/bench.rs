@@ -3,8 +3,9 @@
 //! clock of this one.
 
 use crate::format::Format;
+use crate::setup;
 use crate::vm::{self, Added, Job, Series, Settings};
-use crate::{setup, workspace};
+use crate::workspace::{self, Profile};
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use std::io;
@@ -51,7 +52,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode> {
 fn decide(output: Format) -> Result<ExitCode> {
     let program = workspace::executable(&["build", "--package", PACKAGE], PACKAGE)?;
     let measuring = Added { from: program, to: format!("/usr/bin/{PACKAGE}").into() };
-    let added: Vec<Added> = vm::aegisbpf()?.into_iter().chain([measuring]).collect();
+    let added: Vec<Added> = vm::aegisbpf(Profile::Dev)?.into_iter().chain([measuring]).collect();
     let command = [PACKAGE, "-o", output.word()].map(str::to_owned);
     let settings = Settings { icount: true, timeout: TIMEOUT, ..Settings::default() };
     let job = Job { series: Series::V6_12, settings: &settings, added: &added, command: &command, out: None };

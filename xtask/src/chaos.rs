@@ -2,7 +2,8 @@
 
 use crate::format::Format;
 use crate::vm::{self, Added, Job, Series, Settings};
-use crate::{process, setup, workspace};
+use crate::workspace::{self, Profile};
+use crate::{process, setup};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -45,19 +46,19 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     words.extend(["--minutes".to_owned(), minutes.to_string(), "--output".to_owned(), output.to_owned()]);
     words.extend(args.seed.into_iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
     match args.kernel {
-        None => native(&program()?, &words),
+        None => native(&program(Profile::Dev)?, &words),
         Some(series) => in_guest(&words, series, *minutes),
     }
 }
 
 /// The program, freshly built.
-fn program() -> Result<PathBuf> {
-    workspace::executable(&["build", "--package", PACKAGE], PACKAGE)
+fn program(profile: Profile) -> Result<PathBuf> {
+    workspace::executable(&[&["build", "--package", PACKAGE], profile.options()].concat(), PACKAGE)
 }
 
 /// The program, freshly built, at its place in the guest.
-pub(crate) fn added() -> Result<Added> {
-    Ok(Added { from: program()?, to: format!("/usr/bin/{PACKAGE}").into() })
+pub(crate) fn added(profile: Profile) -> Result<Added> {
+    Ok(Added { from: program(profile)?, to: format!("/usr/bin/{PACKAGE}").into() })
 }
 
 fn native(program: &Path, words: &[String]) -> Result<ExitCode> {
@@ -74,7 +75,7 @@ fn native(program: &Path, words: &[String]) -> Result<ExitCode> {
 }
 
 fn in_guest(words: &[String], series: Series, minutes: u64) -> Result<ExitCode> {
-    let added: Vec<Added> = vm::aegisbpf()?.into_iter().chain([added()?]).collect();
+    let added: Vec<Added> = vm::aegisbpf(Profile::Dev)?.into_iter().chain([added(Profile::Dev)?]).collect();
     let places = ["--directory", "/scratch/chaos", "--pins", "/sys/fs/bpf/aegis-chaos"];
     let limit = ["--well-within", WELL_IN_GUEST];
     let rest = places.into_iter().chain(limit).map(str::to_owned);

@@ -2,7 +2,8 @@
 
 use crate::format::Format;
 use crate::vm::{self, Job, Series, Settings};
-use crate::{process, setup, workspace};
+use crate::workspace::{self, Profile};
+use crate::{process, setup};
 use anyhow::{Context, Result};
 use std::io;
 use std::process::{Command, ExitCode};
@@ -29,7 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let program = workspace::executable(&["build", "--package", "aegisbpf"], "aegisbpf")?;
         return process::status(Command::new(program).args(demo));
     }
-    let added: Vec<vm::Added> = vm::aegisbpf()?.into_iter().collect();
+    let added: Vec<vm::Added> = vm::aegisbpf(Profile::Dev)?.into_iter().collect();
     eprintln!("demo: starting a virtual machine with Linux {}", args.kernel.name());
     let command: Vec<String> = std::iter::once("aegisbpf").chain(demo).map(str::to_owned).collect();
     let settings = Settings::default();

@@ -34,6 +34,26 @@ pub(crate) fn has_package(name: &str) -> Result<bool> {
     Ok(packages.is_some_and(|packages| packages.iter().any(|package| package["name"] == name)))
 }
 
+/// How programs are compiled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Profile {
+    /// As tests are: the one that nearly everything uses.
+    #[default]
+    Dev,
+    /// As it is shipped.
+    Release,
+}
+
+impl Profile {
+    /// Cargo's options for it.
+    pub(crate) fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Dev => &[],
+            Self::Release => &["--release"],
+        }
+    }
+}
+
 /// Builds with cargo and returns the path of the executable of the named target.
 pub(crate) fn executable(args: &[&str], target: &str) -> Result<PathBuf> {
     let mut command = cargo();

@@ -14,7 +14,8 @@ use aegis_control_api::{
 use aegis_kernel_abi::{Accepted, Class, GenerationInfo, Hook, Mode, Operations, Survival, SurvivalKey};
 use aegis_policy::Plan;
 use aegis_probes::{
-    Arrival, Helper, HolderProbes, PinDir, Probes, Resolver, Settings, Tables, TestSettings, take_down,
+    Arrival, Helper, HolderProbes, KernelTypes, PinDir, Probes, Resolver, Settings, Tables, TestSettings,
+    take_down,
 };
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -60,7 +61,7 @@ pub struct Loader {
     pub(super) flaws: RefCell<Option<Flaws>>,
     /// See [`Loader::look`].
     pub(super) looked: RefCell<Option<Look>>,
-    /// Loaded when they are needed first.
+    /// Nothing if they could not be loaded yet.
     pub(super) holder_probes: Option<HolderProbes>,
 }
 
@@ -85,6 +86,8 @@ impl Loader {
     /// # Errors
     /// If the kernel refuses, or another daemon runs. What was armed for this is taken down again.
     pub fn open(settings: LoaderSettings) -> Result<Self, LoadError> {
+        // Read once for all that is loaded here.
+        let _types = KernelTypes::read().map_err(step("read the types of the kernel"))?;
         let resolver = Resolver::load().map_err(step("load the resolver"))?;
         let (ring_bytes, fallback) = (settings.ring_bytes, settings.fallback);
         let probe_settings = Settings { ring_bytes, fallback, test: settings.test };
@@ -101,7 +104,8 @@ impl Loader {
             survivors: Vec::new(),
             flaws: RefCell::default(),
             looked: RefCell::default(),
-            holder_probes: None,
+            // Tried again, and told, when they are needed.
+            holder_probes: HolderProbes::load().ok(),
         };
         match loader.prepare() {
             Ok(()) => Ok(loader),

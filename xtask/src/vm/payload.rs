@@ -1,6 +1,7 @@
 //! What the host brings into the guest for one run: a tar file on a disk of its own.
 
 use super::Job;
+use crate::workspace::Profile;
 use crate::{process, workspace};
 use anyhow::{Context, Result};
 use std::fs;
@@ -53,12 +54,13 @@ pub(crate) fn added(text: &str) -> Result<Added, String> {
 }
 
 /// The aegisbpf program, freshly built, at its place in the guest; nothing while the workspace has none.
-pub(crate) fn aegisbpf() -> Result<Option<Added>> {
+pub(crate) fn aegisbpf(profile: Profile) -> Result<Option<Added>> {
     if !workspace::has_package("aegisbpf")? {
         eprintln!("vm: this workspace has no package aegisbpf; the guest goes without it");
         return Ok(None);
     }
-    let from = workspace::executable(&["build", "--package", "aegisbpf"], "aegisbpf")?;
+    let build = [&["build", "--package", "aegisbpf"], profile.options()].concat();
+    let from = workspace::executable(&build, "aegisbpf")?;
     Ok(Some(Added { from, to: "/usr/bin/aegisbpf".into() }))
 }
 

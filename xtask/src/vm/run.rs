@@ -1,6 +1,7 @@
 //! `cargo xtask vm run`: one command in the guest.
 
 use super::{Added, Job, Series, Settings, aegisbpf, payload, perform};
+use crate::workspace::Profile;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use std::io;
@@ -51,7 +52,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if args.out.is_some() && kernels.len() > 1 {
         bail!("--out takes the files of one machine: choose one --kernel");
     }
-    let added: Vec<Added> = aegisbpf()?.into_iter().chain(args.add.iter().cloned()).collect();
+    let added: Vec<Added> = aegisbpf(Profile::Dev)?.into_iter().chain(args.add.iter().cloned()).collect();
     let mut worst = 0;
     // One after the other: a machine keeps two processors busy.
     for &series in kernels {

@@ -3,7 +3,7 @@
 use super::{Added, Job, Series, Settings, aegisbpf, perform};
 use crate::chaos;
 use crate::report::{self, Tally, Tee};
-use crate::workspace;
+use crate::workspace::{self, Profile};
 use anyhow::{Context, Result, anyhow};
 use std::io;
 use std::path::Path;
@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// The long form of the proofs that have one: more attempts, larger policies. Takes up to an hour for each kernel.
     #[arg(long)]
     long: bool,
+    /// The programs as they are shipped, compiled with optimisation: that takes minutes, and halves a long form.
+    #[arg(long)]
+    release: bool,
     /// Run on this machine, whose kernel must load BPF LSM programs.
     #[arg(long)]
     native: bool,
@@ -44,7 +47,7 @@ pub(crate) struct Args {
 impl Args {
     /// Every test on every kernel.
     pub(crate) fn everywhere() -> Self {
-        Self { kernel: "all".to_owned(), filter: None, long: false, native: false }
+        Self { kernel: "all".to_owned(), filter: None, long: false, release: false, native: false }
     }
 }
 
@@ -122,7 +125,9 @@ struct Row {
 
 /// Runs the tests everywhere, prints a table, and returns the sum.
 pub(crate) fn run(args: &Args) -> Result<Tally> {
+    let profile = if args.release { Profile::Release } else { Profile::Dev };
     let build = ["test", "--package", "aegis-tests", "--test", "guest", "--no-run"];
+    let build = [&build, profile.options()].concat();
     let program = workspace::executable(&build, "guest")?;
     let mut options = vec!["--test-threads=1".to_owned()];
     options.extend(args.filter.clone());
@@ -132,7 +137,8 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
     } else {
         let program = Added { from: program, to: PROGRAM.into() };
         let units = Added { from: workspace::root().join("systemd"), to: UNITS.into() };
-        let added: Vec<Added> = aegisbpf()?.into_iter().chain([program, chaos::added()?, units]).collect();
+        let added: Vec<Added> = [program, chaos::added(profile)?, units].into();
+        let added: Vec<Added> = aegisbpf(profile)?.into_iter().chain(added).collect();
         let named = |place: &Place| ["all", place.name].contains(&args.kernel.as_str());
         let wanted =
             |place: &&Place| named(place) && args.filter.as_ref().is_none_or(|filter| place.has(filter));
