@@ -216,7 +216,7 @@ pub fn run(settings: &RunSettings, first: FirstPolicy) -> Result<(), RunError> {
 /// # Errors
 /// As [`run`].
 pub fn run_made_by<M: Maker>(maker: &M, settings: &RunSettings, first: FirstPolicy) -> Result<(), RunError> {
-    aegis_probes::share_one_heap();
+    aegis_probes::share_heaps();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(own("start"))?;
     // Before anything is armed: a signal that comes meanwhile is answered by an orderly end.
     let signals = {

@@ -40,7 +40,8 @@ pub(crate) const HUNG: u8 = 8;
 
 /// Runs it until it ends.
 pub(crate) fn run(args: Args) -> Result<ExitCode> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    // Where standard error takes nothing, to say so there would be a panic.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).log_internal_errors(false).init();
     let first = first(args.policy.as_deref())?;
     let witness = args.die_at.map_or_else(Witness::default, mortal);
     let settings = RunSettings {

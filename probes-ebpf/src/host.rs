@@ -50,14 +50,18 @@ pub fn capabilities() -> Capabilities {
     }
 }
 
-/// Has all threads of this process share one heap, before it starts any. By default glibc gives threads heaps of their
+/// Two threads that allocate much at the same time do not wait for each other; no more ever do.
+#[cfg(target_env = "gnu")]
+const HEAPS: libc::c_int = 2;
+
+/// Has all threads of this process share two heaps, before it starts any. By default glibc gives threads heaps of their
 /// own, which keep what their peak was: reading the kernel's types takes some 30 MB for a moment, and each thread that ever
 /// did it would keep them.
-pub fn share_one_heap() {
+pub fn share_heaps() {
     #[cfg(target_env = "gnu")]
     // SAFETY: mallopt(3) takes two numbers and locks the heap itself. Refused, everything is as before.
     unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_ARENA_MAX, HEAPS);
     }
 }
 

@@ -41,7 +41,7 @@ pub use fill::{Fill, Table};
 pub use generation::{Generations, Staged};
 pub use guarded::{Concern, Guarded, Spared, Survivors};
 pub use holders::HolderProbes;
-pub use host::{Capabilities, capabilities, mount_point, share_one_heap};
+pub use host::{Capabilities, capabilities, mount_point, share_heaps};
 pub use inspect::{Inspection, LinkInfo, inspect, take_down};
 pub use notices::NoticeRing;
 pub use object::{KernelTypes, fallback_object, holders_object, lsm_object, object_digest, resolve_object};

@@ -173,7 +173,8 @@ fn log_as(setting: &str) -> Option<Log> {
     let variable = EnvFilter::try_from_env("AEGISBPF_LOG").ok();
     let is_set = variable.is_some();
     let (filter, log) = reload::Layer::new(variable.unwrap_or_else(|| EnvFilter::new(setting)));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Where standard error takes nothing, to say so there would be a panic.
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     tracing_subscriber::registry().with(filter).with(lines).init();
     (!is_set).then_some(log)
 }

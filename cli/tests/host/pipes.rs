@@ -7,7 +7,9 @@ use crate::place::{Place, status_here, trial};
 use crate::refused::{Health, ignored_unless};
 use crate::verbs;
 use libtest_mimic::Trial;
+use std::fs::File;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
@@ -17,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("pipes::every_verb_is_tried", every_verb_is_tried),
         trial("pipes::alone", alone),
         ignored_unless(why.is_none(), why.unwrap_or_default(), with_a_daemon),
+        fallback::with_a_daemon("pipes::log_that_is_not_taken", log_that_is_not_taken),
     ]
 }
 
@@ -149,6 +152,23 @@ fn with_a_daemon() {
     for (words, status) in ENDED {
         check_once(armed.command(words), words, *status);
     }
+}
+
+/// The daemon's words on a full disk: it goes on without them.
+fn log_that_is_not_taken() {
+    let mut armed = Armed::start(&["run", "--observe"]);
+    armed.kill();
+    let full = File::options().write(true).open("/dev/full").expect("a full disk");
+    let mut daemon = armed.command(&["run", "--observe", "--policy", "scratch.toml", "--state-dir", "state"]);
+    let mut daemon = daemon.stderr(full).stdout(Stdio::null()).spawn().expect("aegisbpf starts");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while armed.run(&["policy", "apply", "scratch.toml"]).status != Some(0) {
+        let ended = daemon.try_wait().expect("the daemon");
+        assert!(ended.is_none() && Instant::now() < deadline, "it does not answer: {ended:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = armed.run(&["detach", "--reason", "test"]);
+    assert!(daemon.wait().expect("the daemon").success());
 }
 
 /// Standard output alone broken, and both.

@@ -11,18 +11,44 @@ use super::file::{self, Contents, File, SECTIONS, TOP};
 use crate::diagnostic::{Diagnostic, Place, Sink};
 use crate::syntax::{self, Fields};
 use std::ops::Range;
+use std::panic::resume_unwind;
+use std::thread;
 use toml::de::DeTable;
 
 /// Where a file is cut: behind the line break.
 const CUT: &str = "\n[[rule]]";
 /// Bytes of a part, without the rest of its last rule: the tables of a part stay in the caches of a processor.
 pub(super) const PART: usize = 128 << 10;
+/// From so many parts on a second processor helps more than a thread costs.
+const MANY: usize = 8;
 /// The keys of parts behind the first: all but those of the top, whose faults are told once.
 const BELOW: [&str; 3] = ["rule", "exempt", "tenant"];
 
 /// Which of these keys a table has.
 fn below(table: &DeTable<'_>) -> [bool; BELOW.len()] {
     BELOW.map(|key| table.contains_key(key))
+}
+
+/// What parts behind the head say, one after the other.
+#[derive(Default)]
+struct Said {
+    contents: Contents,
+    has: [bool; BELOW.len()],
+    found: Sink,
+}
+
+impl Said {
+    /// Adds what stands behind it. Nothing if it adds to the same table.
+    fn and(mut self, mut next: Self) -> Option<Self> {
+        // Not the first of them: of rules there are as many as there are.
+        if self.has.iter().zip(next.has).skip(1).any(|(before, now)| *before && now) {
+            return None;
+        }
+        self.has.iter_mut().zip(next.has).for_each(|(before, now)| *before |= now);
+        self.contents.append(next.contents);
+        self.found.append(&mut next.found);
+        Some(self)
+    }
 }
 
 /// Reads a file in parts of so many bytes. Nothing, and nothing is told, if it is short, or must be read as a whole.
@@ -34,22 +60,40 @@ pub(super) fn read(source: usize, text: &str, size: usize, sink: &mut Sink) -> O
     if file::other_version(source, &head).is_some() || head.contains_key("rule") {
         return None;
     }
-    let mut before = below(&head);
     let mut file = file::file(&open(source, &head, &mut found), &mut found);
     let ends = others.iter().copied().chain([text.len()]);
-    for range in cuts.iter().zip(ends).map(|(start, end)| *start..end) {
-        let table = plain(source, text.get(range.clone())?)?;
-        let has = below(&table);
-        let is_foreign = table.keys().any(|key| !BELOW.contains(&key.get_ref().as_ref()));
-        // Not the first of them: of rules there are as many as there are.
-        if is_foreign || before.iter().zip(has).skip(1).any(|(before, now)| *before && now) {
-            return None;
-        }
-        before.iter_mut().zip(has).for_each(|(before, now)| *before |= now);
-        file.contents.append(part(source, &table, &range, &mut found));
-    }
-    sink.append(&mut found);
+    let ranges: Vec<_> = cuts.iter().zip(ends).map(|(start, end)| *start..end).collect();
+    let contents = std::mem::take(&mut file.contents);
+    let said = Said { contents, has: below(&head), found }.and(halves(source, text, &ranges)?)?;
+    file.contents = said.contents;
+    sink.extend(said.found);
     Some(file)
+}
+
+/// Reads parts; many of them in halves, on a processor each. Neither half is read by the caller: an allocator gives new
+/// threads heaps by turns, so that these two do not wait for each other.
+fn halves(source: usize, text: &str, ranges: &[Range<usize>]) -> Option<Said> {
+    if ranges.len() < MANY {
+        return parts(source, text, ranges);
+    }
+    let (first, second) = ranges.split_at(ranges.len() / 2);
+    thread::scope(|scope| {
+        let [first, second] = [first, second].map(|half| {
+            let read = move || parts(source, text, half);
+            let thread = thread::Builder::new().name("policy".to_owned()).spawn_scoped(scope, read);
+            move || match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // No thread is to be had, which is nothing that a policy is refused for.
+                Err(_) => read(),
+            }
+        });
+        first()?.and(second()?)
+    })
+}
+
+/// Reads parts one after the other.
+fn parts(source: usize, text: &str, ranges: &[Range<usize>]) -> Option<Said> {
+    ranges.iter().try_fold(Said::default(), |said, range| said.and(part(source, text, range)?))
 }
 
 /// Where the parts behind the head begin.
@@ -80,13 +124,16 @@ fn open<'a>(source: usize, table: &'a DeTable<'a>, sink: &mut Sink) -> Fields<'a
 }
 
 /// What a part says, and what is found in it, with places in the file.
-fn part(source: usize, table: &DeTable<'_>, range: &Range<usize>, sink: &mut Sink) -> Contents {
+fn part(source: usize, text: &str, range: &Range<usize>) -> Option<Said> {
+    let table = plain(source, text.get(range.clone())?)?;
+    if table.keys().any(|key| !BELOW.contains(&key.get_ref().as_ref())) {
+        return None;
+    }
     let mut found = Sink::new();
-    let mut contents = file::below(&open(source, table, &mut found), &mut found);
+    let mut contents = file::below(&open(source, &table, &mut found), &mut found);
     contents.places().for_each(|place| place.shift(range.start));
     found.iter_mut().flat_map(Diagnostic::places).for_each(|place| place.shift(range.start));
-    sink.append(&mut found);
-    contents
+    Some(Said { contents, has: below(&table), found })
 }
 
 #[cfg(test)]

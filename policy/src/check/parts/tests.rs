@@ -57,6 +57,30 @@ fn parts_say_what_the_whole_says() {
 }
 
 #[test]
+fn halves_say_what_the_whole_says() {
+    let rules = |first: usize| -> String {
+        let rule = |number| {
+            // Every third is wrong, and what is told of it must be in order.
+            let operation = if number % 3 == 0 { "reed" } else { "read" };
+            format!("[[rule]]\nid = \"r{number}\"\non = \"{operation}\"\npath = \"/etc/{number}\"\n")
+        };
+        (first..first + MANY).map(rule).collect()
+    };
+    let (exempt, tenant) = ("[exempt]\ncgroup = \"/\"\n", "[tenant.web]\ncgroup = \"/web\"\n");
+    let rows: [(&str, &[&str], bool); 5] = [
+        ("rules", &["", ""], true),
+        ("an exception and a tenant", &[exempt, tenant], true),
+        ("exceptions in both", &[exempt, exempt], false),
+        ("tenants in both", &[tenant, "[tenant.db]\ncgroup = \"/db\"\n"], false),
+        ("no TOML in the second", &["", "what?\n"], false),
+    ];
+    for (what, between, is_in_parts) in rows {
+        let text = [HEAD, &rules(0), between[0], &rules(MANY), between[1]].concat();
+        assert_eq!(check(&text), is_in_parts, "{what}");
+    }
+}
+
+#[test]
 fn parts_are_cut_where_they_are_long_enough() {
     let text = format!("{HEAD}{}", "[[rule]]\n\u{1f600}".repeat(5));
     let places: Vec<usize> = text.match_indices("[[rule]]").map(|(at, _)| at).collect();
