@@ -153,7 +153,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Verb::Status(args) => status::run(&common, &args),
         Verb::Health(json) => health::run(&common, json.or(common.output)),
         Verb::Doctor(json) => doctor::run(&args, &common, json.or(common.output)),
-        Verb::Policy(verb) => policy::run(&common, &verb),
+        Verb::Policy(verb) => policy::run(&args, &common, &verb),
         Verb::Block(verb) => block::run(&common, &verb),
         Verb::Allow(verb) => allow::run(&common, &verb),
         Verb::Network(verb) => network::run(&common, &verb),

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, call};
 use crate::object::open_map;
+use crate::pins::PinDir;
 use crate::probes::Probes;
 use crate::sys;
 use aegis_kernel_abi::Accepted;
@@ -11,16 +12,21 @@ use zerocopy::IntoBytes;
 
 const ACCEPTED: &str = "accepted";
 
+/// The newest signed policy that was put in force since these probes were armed; serial 0 before the first.
+pub(crate) fn read(pins: &PinDir) -> Result<Accepted, Error> {
+    let map = open_map(pins, ACCEPTED)?;
+    let mut accepted = Accepted::default();
+    sys::map_lookup(map.as_fd(), &0_u32, accepted.as_mut_bytes()).map_err(call("read", ACCEPTED))?;
+    Ok(accepted)
+}
+
 impl Probes {
     /// The newest signed policy that was put in force since the probes were armed; serial 0 before the first.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn accepted(&self) -> Result<Accepted, Error> {
-        let map = open_map(self.pins(), ACCEPTED)?;
-        let mut accepted = Accepted::default();
-        sys::map_lookup(map.as_fd(), &0_u32, accepted.as_mut_bytes()).map_err(call("read", ACCEPTED))?;
-        Ok(accepted)
+        read(self.pins())
     }
 
     /// Has the kernel remember this one.

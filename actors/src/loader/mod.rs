@@ -19,7 +19,8 @@ mod walk;
 
 pub(crate) use actor::{LoaderChild, LoaderRef};
 pub use names::RuleNames;
-pub use pins::{accounts_from_pins, detach_pins, examine_pins, policy_from_pins, status_from_pins};
+pub(crate) use pins::policy_from_pins;
+pub use pins::{accounts_from_pins, detach_pins, examine_pins, status_from_pins};
 pub use run::{Loader, LoaderSettings};
 pub use state::{counts, link_status};
 pub use survival::survival_from_pins;

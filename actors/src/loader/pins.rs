@@ -4,26 +4,30 @@ use super::run::{Loader, LoaderSettings};
 use super::state::{classes, generation_status, notice, unseen};
 use super::state::{counts, link_status};
 use super::{LoadError, accounts, step};
-use aegis_control_api::{API_VERSION, AccountsReply, DetachReply, Memory, PolicyReply, Status};
+use aegis_control_api::{API_VERSION, AccountsReply, DetachReply, Memory, PendingRule, PolicyReply, Status};
 use aegis_kernel_abi::Mode;
 use aegis_probes::{
     Accounts, Error, EventRing, Generations, PinDir, Pinned, TestSettings, examine, inspect, take_down,
 };
 use std::path::Path;
 
-/// The policy in force.
+/// The policy in force, and what names the arming.
 ///
 /// # Errors
 /// If nothing is armed there.
-pub fn policy_from_pins(root: &Path) -> Result<PolicyReply, LoadError> {
+pub(crate) fn policy_from_pins(root: &Path) -> Result<(PolicyReply, String), LoadError> {
     let found = inspect(&PinDir::new(root)).map_err(step("read the pins"))?;
     let generation = found.info.as_ref().map(generation_status);
-    Ok(PolicyReply {
+    let pending = found.pending.into_iter().map(|rule| PendingRule { rule, paths: Vec::new() });
+    let reply = PolicyReply {
         version: API_VERSION,
         generation,
         rules: found.rules.into_iter().map(|(id, _)| id).collect(),
+        pending: pending.collect(),
+        highest_serial: found.accepted.serial,
         ..PolicyReply::default()
-    })
+    };
+    Ok((reply, found.arming))
 }
 
 /// What became of every decision that was to be reported. Needs no lock: a daemon may be at work.

@@ -7,12 +7,14 @@ mod candidate;
 mod content;
 mod files;
 mod history;
+mod left;
 mod records;
 mod run;
 mod serial;
 mod state;
 mod vouch;
 
+pub use left::policy_as_left;
 pub(crate) use run::{Begun, Policies};
 pub(crate) use state::List;
 pub use vouch::TrustSettings;

@@ -1,8 +1,9 @@
 //! The order of things: read, check, compile, write down, put in force, put in place, write down what became of it.
 
-use super::candidate::{Candidate, Found, names, unix_seconds};
+use super::candidate::{Candidate, Found, names};
 use super::content::Content;
 use super::files::{Aside, StateDirectory};
+use super::left::add_origin;
 use super::state::{List, edit, entries, listed, local};
 use super::vouch::{Demands, TrustSettings};
 use super::{FirstPolicy, Origin, PolicyError};
@@ -349,10 +350,8 @@ impl Policies {
         reply.pending = loader.pending()?;
         reply.highest_serial = self.highest(loader).map_or(0, |highest| highest.serial);
         if let Some(in_force) = Self::in_force(loader)? {
-            reply.entry = self.history_or_none().of(&in_force).cloned();
+            add_origin(&mut reply, &self.history_or_none(), &in_force);
         }
-        let expires = reply.entry.as_ref().and_then(|entry| entry.expires);
-        reply.expired = expires.filter(|at| *at <= unix_seconds()).map(aegis_policy::moment);
         Ok(reply)
     }
 

@@ -60,7 +60,7 @@ pub(crate) enum PolicyVerb {
     Reset,
     /// Puts a policy in force again that was in force before on this host, in one step like any other.
     Rollback(past::RollbackArgs),
-    /// Shows the policy in force, from the daemon or, without one, from the pins.
+    /// Shows the policy in force, from the daemon or, without one, from the pins and the state directory.
     Show,
     /// Shows what was put in force on this host, and what was tried: when, by whom, and what became of it.
     History(past::HistoryArgs),
@@ -80,7 +80,7 @@ pub(crate) enum PolicyVerb {
 }
 
 /// Runs the verb.
-pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
+pub(crate) fn run(common_args: &CommonArgs, common: &Common, verb: &PolicyVerb) -> Result<()> {
     let client = Client::new(&common.socket, &common.bpffs_root);
     match verb {
         PolicyVerb::Lint(args) => lint::run(common, args),
@@ -113,7 +113,7 @@ pub(crate) fn run(common: &Common, verb: &PolicyVerb) -> Result<()> {
             applied(common, &client.post(paths::RESET, &serde_json::json!({}))?, Holders::default())
         }
         PolicyVerb::Rollback(args) => past::rollback(common, &client, args),
-        PolicyVerb::Show => past::show(common, &client),
+        PolicyVerb::Show => past::show(common_args, common, &client),
         PolicyVerb::History(args) => past::history(common, &client, args),
     }
 }

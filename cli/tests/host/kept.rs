@@ -21,6 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             }),
             ("damaged_history", damaged_history),
             ("damaged_texts", damaged_texts),
+            ("shown_without_the_daemon", shown_without_the_daemon),
         ],
     )
 }
@@ -64,6 +65,27 @@ fn unwritable(begin: &str, end: &str) {
     assert_eq!(history["damaged"], 0, "{history}");
     assert_eq!(history["entries"].as_array().unwrap().last().unwrap()["outcome"], "in_force");
     shell("umount $STATE");
+}
+
+/// Who finds the daemon dead still sees what is in force, since when, and by whom.
+fn shown_without_the_daemon() {
+    let mut armed = Armed::start(&["run", "--observe"]);
+    ends(&armed.run(&["policy", "apply", "scratch.toml"]), 0, "");
+    let with = armed.run(&["policy", "show", "-o", "json"]).json();
+    assert_eq!(with["entry"]["outcome"], "in_force");
+    armed.kill();
+    let state = armed.place.path("state");
+    let show = || -> Ran {
+        let mut command = armed.command(&["policy", "show", "-o", "json"]);
+        command.env("AEGISBPF__DAEMON__STATE_DIR", &state).output().expect("aegisbpf starts").into()
+    };
+    assert_eq!(show().json(), with);
+    fs::remove_file(state.join("history.ndjson")).unwrap();
+    fs::create_dir(state.join("history.ndjson")).unwrap();
+    let unread = show();
+    ends(&unread, 0, "how it came into force is not known");
+    let unread = unread.json();
+    assert_eq!((&unread["generation"], &unread["entry"]), (&with["generation"], &Value::Null));
 }
 
 fn damaged_history() {

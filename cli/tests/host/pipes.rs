@@ -15,12 +15,13 @@ use std::time::{Duration, Instant};
 pub(crate) fn trials() -> Vec<Trial> {
     let why = fallback::why_not();
     let with_a_daemon = trial("pipes::with_a_daemon", with_a_daemon);
-    vec![
+    let mut trials = fallback::with_a_daemon("pipes", &[("log_that_is_not_taken", log_that_is_not_taken)]);
+    trials.extend([
         trial("pipes::every_verb_is_tried", every_verb_is_tried),
         trial("pipes::alone", alone),
         ignored_unless(why.is_none(), why.unwrap_or_default(), with_a_daemon),
-        fallback::with_a_daemon("pipes::log_that_is_not_taken", log_that_is_not_taken),
-    ]
+    ]);
+    trials
 }
 
 /// The words, and how they end.

@@ -1,9 +1,11 @@
 //! `policy show`, `history` and `rollback`: what is in force, and how it came to be.
 
 use super::super::holders::{Holders, harmless};
-use crate::Common;
 use crate::client::Client;
 use crate::output::{self, Format};
+use crate::settings::{self, Flags};
+use crate::{Common, CommonArgs};
+use aegis_actors::local::policy_as_left;
 use aegis_control_api::{
     ApplyReply, Asker, HistoryEntry, HistoryReply, Outcome, PolicyReply, RollbackRequest, paths,
 };
@@ -92,10 +94,17 @@ fn by(asker: Option<Asker>) -> String {
     }
 }
 
-pub(super) fn show(common: &Common, client: &Client) -> Result<()> {
+pub(super) fn show(args: &CommonArgs, common: &Common, client: &Client) -> Result<()> {
     let reply: PolicyReply = match client.get(paths::POLICY) {
         Err(error) if crate::exit::is_unreachable(&error) => {
-            aegis_actors::loader::policy_from_pins(&common.bpffs_root)?
+            // Wrong settings must not keep anybody from seeing what is in force.
+            let settings = settings::try_load(args, &Flags::of(args)).map(|loaded| loaded.settings);
+            let state_directory = settings.unwrap_or_default().daemon.state_dir;
+            let (reply, unread) = policy_as_left(&common.bpffs_root, &state_directory)?;
+            if let Some(error) = unread {
+                output::note(&format!("how it came into force is not known: {}", harmless(&error.whole())));
+            }
+            reply
         }
         other => other?,
     };
