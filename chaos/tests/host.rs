@@ -68,7 +68,7 @@ fn killed_at_each_step() -> Result<(), Failed> {
 fn steps(directory: PathBuf) -> Result<(), Failed> {
     let rounds = if long() { 100 } else { 1 };
     let pins = directory.join("bpf/pins");
-    let scene = Scene { directory, pins, enforces: false, steps: STEPS.to_vec(), rounds };
+    let scene = Scene { directory, pins, enforces: false, steps: &STEPS, rounds };
     DEEDS.iter().try_for_each(|deed| play(&scene, deed))
 }
 

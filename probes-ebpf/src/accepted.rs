@@ -13,7 +13,10 @@ use zerocopy::IntoBytes;
 const ACCEPTED: &str = "accepted";
 
 /// The newest signed policy that was put in force since these probes were armed; serial 0 before the first.
-pub(crate) fn read(pins: &PinDir) -> Result<Accepted, Error> {
+///
+/// # Errors
+/// If it cannot be read.
+pub fn accepted(pins: &PinDir) -> Result<Accepted, Error> {
     let map = open_map(pins, ACCEPTED)?;
     let mut accepted = Accepted::default();
     sys::map_lookup(map.as_fd(), &0_u32, accepted.as_mut_bytes()).map_err(call("read", ACCEPTED))?;
@@ -26,7 +29,7 @@ impl Probes {
     /// # Errors
     /// If it cannot be read.
     pub fn accepted(&self) -> Result<Accepted, Error> {
-        read(self.pins())
+        accepted(self.pins())
     }
 
     /// Has the kernel remember this one.

@@ -38,9 +38,9 @@ fn attach(name: &str, hook: Hook) -> Result<Empty, Error> {
     let program = ebpf.program_mut(name).ok_or_else(|| Error::Object(format!("it has no program {name}")))?;
     let word = hook.word();
     let loaded = match hook.kind() {
-        Kind::Lsm => <&mut Lsm>::try_from(&mut *program).and_then(|program| program.load(word, &types)),
+        Kind::Lsm => <&mut Lsm>::try_from(&mut *program).and_then(|program| program.load(word, types.btf())),
         Kind::Fallback => {
-            <&mut BtfTracePoint>::try_from(&mut *program).and_then(|program| program.load(word, &types))
+            <&mut BtfTracePoint>::try_from(&mut *program).and_then(|program| program.load(word, types.btf()))
         }
     };
     loaded.map_err(|error| failed(&error))?;

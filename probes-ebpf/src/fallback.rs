@@ -45,7 +45,7 @@ fn is_called() -> Result<bool, Error> {
     let program = program.ok_or_else(|| Error::Object("it has no program aegis_called".to_owned()))?;
     let program: &mut Lsm = program.try_into().map_err(|error: ProgramError| failed(&error))?;
     let hook = Hook::FileOpen.word();
-    program.load(hook, &types).map_err(|error| failed(&error))?;
+    program.load(hook, types.btf()).map_err(|error| failed(&error))?;
     let fd = program.fd().map_err(|error| failed(&error))?;
     let link = sys::attach_by_btf(fd.as_fd()).map_err(call("attach", hook))?;
     File::open("/proc/self/exe").map_err(call("open", "/proc/self/exe"))?;

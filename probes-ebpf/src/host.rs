@@ -1,7 +1,7 @@
 //! What this kernel can do, found out by trying.
 
 use crate::fallback;
-use crate::object;
+use crate::object::{self, KernelTypes};
 use crate::probes::{Settings, TestSettings};
 use crate::resolve::Resolver;
 use aegis_kernel_abi::Kind;
@@ -37,6 +37,8 @@ const TRIAL: Settings =
 #[must_use]
 pub fn capabilities() -> Capabilities {
     let text = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    // Read once for all that is tried; without them each of it says so.
+    let _types = KernelTypes::read().ok();
     Capabilities {
         kernel: text("/proc/sys/kernel/osrelease").unwrap_or_default(),
         has_btf: Path::new("/sys/kernel/btf/vmlinux").exists(),

@@ -1,13 +1,12 @@
 //! What can be seen and done with nothing but the pins: status without a daemon, and the way down.
 
-use crate::accepted;
 use crate::accounts::{Accounts, sum};
 use crate::error::{Error, call, call_path};
 use crate::generation::Generations;
 use crate::object::{arming_id, kind_of, read_identity};
 use crate::pins::{Lock, PinDir};
 use crate::sys;
-use aegis_kernel_abi::{ABI_VERSION, Accepted, Active, Counters, GenerationInfo, Hook, Kind, Operations};
+use aegis_kernel_abi::{ABI_VERSION, Active, Counters, GenerationInfo, Hook, Kind, Operations};
 use aya_obj::generated::{bpf_link_info, bpf_prog_info};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -39,12 +38,8 @@ pub struct Inspection {
     pub info: Option<GenerationInfo>,
     /// Its rules' ids by number, and what each asks for.
     pub rules: Vec<(String, Operations)>,
-    /// Ids of those that are without effect on some path until it can be resolved.
-    pub pending: Vec<String>,
     /// Names the arming.
     pub arming: String,
-    /// The newest signed policy since then; serial 0 before the first.
-    pub accepted: Accepted,
     /// The links.
     pub links: Vec<LinkInfo>,
     /// The counters of all CPUs.
@@ -76,9 +71,7 @@ pub fn inspect(pins: &PinDir) -> Result<Inspection, Error> {
         active,
         info: generations.info(active.generation)?,
         rules: generations.asked(active.generation)?,
-        pending: generations.pending_rules(active.generation)?,
         arming: arming_id(name_key),
-        accepted: accepted::read(pins)?,
         links,
         kind,
         counters: sum(&Accounts::open(pins)?.counters()?),

@@ -32,6 +32,7 @@ mod self_check;
 mod sys;
 mod tables;
 
+pub use accepted::accepted;
 pub use accounts::Accounts;
 /// The hash of a name in slot keys: the one that the probes compute.
 pub use aegis_decide::name_hash;

@@ -10,7 +10,6 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use aya_obj::btf::BtfKind;
 use aya_obj::generated::bpf_prog_info;
 use sha2::{Digest, Sha256};
-use std::ops::Deref;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use zerocopy::IntoBytes;
@@ -98,18 +97,15 @@ impl KernelTypes {
         Ok(Self(shared))
     }
 
+    /// The types themselves.
+    pub(crate) fn btf(&self) -> &Btf {
+        &self.0.btf
+    }
+
     /// Loads the maps of an object that needs no settings, and makes its programs ready to be loaded.
     pub(crate) fn open(&self, object: &[u8]) -> Result<Ebpf, Error> {
         let mut loader = self.0.loader.lock().unwrap_or_else(PoisonError::into_inner);
         loader.load(object).map_err(|error| Error::Object(whole(&error)))
-    }
-}
-
-impl Deref for KernelTypes {
-    type Target = Btf;
-
-    fn deref(&self) -> &Btf {
-        &self.0.btf
     }
 }
 
@@ -128,20 +124,21 @@ pub(crate) fn whole(error: &dyn std::error::Error) -> String {
 pub(crate) fn load(kind: Kind, settings: Settings) -> Result<Ebpf, Error> {
     let types = KernelTypes::read()?;
     let mut ebpf = EbpfLoader::new()
-        .btf(Some(&*types))
+        .btf(Some(types.btf()))
         .map_max_entries("events", settings.ring_bytes)
         .map_max_entries("reader", crate::accounts::possible_cpus()?)
         .override_global("test_force", &settings.test.force, true)
         .override_global("test_pause", &settings.test.pause, true)
         .load(object_of(kind))
         .map_err(|error| Error::Object(whole(&error)))?;
-    for hook in kind.hooks().filter(|hook| !hook.is_optional() || is_in(&types, *hook)) {
+    for hook in kind.hooks().filter(|hook| !hook.is_optional() || is_in(types.btf(), *hook)) {
         let program = program_mut(&mut ebpf, hook)?;
         let loaded = match kind {
-            Kind::Lsm => <&mut Lsm>::try_from(program).and_then(|program| program.load(hook.word(), &types)),
-            Kind::Fallback => {
-                <&mut BtfTracePoint>::try_from(program).and_then(|program| program.load(hook.word(), &types))
+            Kind::Lsm => {
+                <&mut Lsm>::try_from(program).and_then(|program| program.load(hook.word(), types.btf()))
             }
+            Kind::Fallback => <&mut BtfTracePoint>::try_from(program)
+                .and_then(|program| program.load(hook.word(), types.btf())),
         };
         loaded.map_err(|error| refused(hook, &error))?;
     }

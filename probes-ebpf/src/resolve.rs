@@ -33,7 +33,7 @@ impl Resolver {
                 .ok_or_else(|| Error::Object(format!("it has no program {name}")))?
                 .try_into()
                 .map_err(|error: ProgramError| Error::Object(whole(&error)))?;
-            program.load(kind, &types).map_err(|error| Error::Object(whole(&error)))?;
+            program.load(kind, types.btf()).map_err(|error| Error::Object(whole(&error)))?;
         }
         Ok(Self { ebpf })
     }

@@ -21,15 +21,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// are tried where nothing can be denied, as that takes a tenth of the time.
 const DIFFERENT: [&str; 2] = ["prove", FLIP];
 
-fn killed_in(deed: &Deed, steps: &[&'static str]) -> Result<(), Failed> {
+fn killed_in(deed: &Deed, steps: &'static [&'static str]) -> Result<(), Failed> {
     let rounds = if long() { 100 } else { 1 };
     let pins = PathBuf::from("/sys/fs/bpf/aegis-steps");
-    let scene = Scene {
-        directory: PathBuf::from("/scratch/steps"),
-        pins,
-        enforces: true,
-        steps: steps.to_vec(),
-        rounds,
-    };
-    play(&scene, deed)
+    play(&Scene { directory: PathBuf::from("/scratch/steps"), pins, enforces: true, steps, rounds }, deed)
 }

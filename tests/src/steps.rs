@@ -75,7 +75,7 @@ pub struct Scene {
     /// Whether the probes can deny.
     pub enforces: bool,
     /// Steps at which the daemon is killed, and how often at each.
-    pub steps: Vec<&'static str>,
+    pub steps: &'static [&'static str],
     /// How often at each.
     pub rounds: u32,
 }

@@ -35,10 +35,9 @@ pub(crate) fn has_package(name: &str) -> Result<bool> {
 }
 
 /// How programs are compiled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Profile {
     /// As tests are: the one that nearly everything uses.
-    #[default]
     Dev,
     /// As it is shipped.
     Release,

@@ -16,15 +16,17 @@ use std::path::Path;
 /// # Errors
 /// If nothing is armed there.
 pub(crate) fn policy_from_pins(root: &Path) -> Result<(PolicyReply, String), LoadError> {
-    let found = inspect(&PinDir::new(root)).map_err(step("read the pins"))?;
+    let failed = || step("read the pins");
+    let pins = PinDir::new(root);
+    let found = inspect(&pins).map_err(failed())?;
     let generation = found.info.as_ref().map(generation_status);
-    let pending = found.pending.into_iter().map(|rule| PendingRule { rule, paths: Vec::new() });
+    let pending = Generations::open(&pins).and_then(|all| all.pending_rules(found.active.generation));
+    let pending = pending.map_err(failed())?.into_iter().map(|rule| PendingRule { rule, paths: Vec::new() });
     let reply = PolicyReply {
         version: API_VERSION,
         generation,
         rules: found.rules.into_iter().map(|(id, _)| id).collect(),
         pending: pending.collect(),
-        highest_serial: found.accepted.serial,
         ..PolicyReply::default()
     };
     Ok((reply, found.arming))

@@ -5,8 +5,10 @@ use super::PolicyError;
 use super::candidate::unix_seconds;
 use super::files::{StateDirectory, failed};
 use super::history::{History, InForce};
-use crate::loader::policy_from_pins;
+use super::vouch::newest;
+use crate::loader::{policy_from_pins, step};
 use aegis_control_api::PolicyReply;
+use aegis_probes::{PinDir, accepted};
 use std::path::Path;
 
 /// The policy in force, from the pins, and how it came into force, as far as the state directory knows; with why it cannot be
@@ -30,8 +32,8 @@ pub fn policy_as_left(
         let settled = history.settled(&in_force);
         history.add(&settled);
         add_origin(&mut reply, &history, &in_force);
-        let accepted = directory.read_accepted()?;
-        reply.highest_serial = reply.highest_serial.max(accepted.serial);
+        let kernel = accepted(&PinDir::new(bpffs_root)).map_err(step("read the newest signed policy"))?;
+        reply.highest_serial = newest(kernel, directory.read_accepted()?).serial;
         Ok(())
     });
     Ok((reply, read.err()))

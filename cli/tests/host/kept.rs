@@ -80,10 +80,17 @@ fn shown_without_the_daemon() {
         command.env("AEGISBPF__DAEMON__STATE_DIR", &state).output().expect("aegisbpf starts").into()
     };
     assert_eq!(show().json(), with);
+    armed.among_pins("mv maps/accepted maps/aside");
+    let unread = show();
+    ends(&unread, 0, "not fully known");
+    assert_eq!(unread.json()["entry"], with["entry"]);
+    // Nobody needs it to see what is enforced.
+    ends(&armed.run(&["status"]), 0, "");
+    armed.among_pins("mv maps/aside maps/accepted");
     fs::remove_file(state.join("history.ndjson")).unwrap();
     fs::create_dir(state.join("history.ndjson")).unwrap();
     let unread = show();
-    ends(&unread, 0, "how it came into force is not known");
+    ends(&unread, 0, "not fully known");
     let unread = unread.json();
     assert_eq!((&unread["generation"], &unread["entry"]), (&with["generation"], &Value::Null));
 }

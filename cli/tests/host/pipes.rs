@@ -4,7 +4,7 @@
 use crate::armed::Armed;
 use crate::fallback;
 use crate::place::{Place, status_here, trial};
-use crate::refused::{Health, ignored_unless};
+use crate::refused::Health;
 use crate::verbs;
 use libtest_mimic::Trial;
 use std::fs::File;
@@ -13,15 +13,12 @@ use std::time::{Duration, Instant};
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
-    let why = fallback::why_not();
-    let with_a_daemon = trial("pipes::with_a_daemon", with_a_daemon);
-    let mut trials = fallback::with_a_daemon("pipes", &[("log_that_is_not_taken", log_that_is_not_taken)]);
-    trials.extend([
-        trial("pipes::every_verb_is_tried", every_verb_is_tried),
-        trial("pipes::alone", alone),
-        ignored_unless(why.is_none(), why.unwrap_or_default(), with_a_daemon),
-    ]);
-    trials
+    let alone = [trial("pipes::every_verb_is_tried", every_verb_is_tried), trial("pipes::alone", alone)];
+    let beside = fallback::with_a_daemon(
+        "pipes",
+        &[("with_a_daemon", with_a_daemon), ("log_that_is_not_taken", log_that_is_not_taken)],
+    );
+    alone.into_iter().chain(beside).collect()
 }
 
 /// The words, and how they end.

@@ -63,7 +63,7 @@ impl Inputs {
         process::run(Command::new(&self.0).args(["write", target]).arg(folder))
     }
 
-    /// Whether all holds of one input. It needs no fuzzer: the targets are ordinary functions.
+    /// Whether all holds of one input. The targets are ordinary functions.
     fn hold(&self, target: &str, file: &Path) -> Result<bool> {
         let status = Command::new(&self.0).args(["try", target]).arg(file).status();
         match status.with_context(|| format!("cannot start {}", self.0.display()))?.code() {
@@ -76,7 +76,10 @@ impl Inputs {
 
 /// Builds the targets, plays them, and tells what came of each.
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    setup::ensure(setup::Purpose::Fuzz)?;
+    // To try one input needs no fuzzer.
+    if args.input.is_none() {
+        setup::ensure(setup::Purpose::Fuzz)?;
+    }
     let inputs = Inputs::build()?;
     let targets = inputs.chosen(&args.target)?;
     let good = match &args.input {

@@ -137,8 +137,8 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
     } else {
         let program = Added { from: program, to: PROGRAM.into() };
         let units = Added { from: workspace::root().join("systemd"), to: UNITS.into() };
-        let added: Vec<Added> = [program, chaos::added(profile)?, units].into();
-        let added: Vec<Added> = aegisbpf(profile)?.into_iter().chain(added).collect();
+        let others = [program, chaos::added(profile)?, units];
+        let added: Vec<Added> = aegisbpf(profile)?.into_iter().chain(others).collect();
         let named = |place: &Place| ["all", place.name].contains(&args.kernel.as_str());
         let wanted =
             |place: &&Place| named(place) && args.filter.as_ref().is_none_or(|filter| place.has(filter));

@@ -102,7 +102,10 @@ pub(super) fn show(args: &CommonArgs, common: &Common, client: &Client) -> Resul
             let state_directory = settings.unwrap_or_default().daemon.state_dir;
             let (reply, unread) = policy_as_left(&common.bpffs_root, &state_directory)?;
             if let Some(error) = unread {
-                output::note(&format!("how it came into force is not known: {}", harmless(&error.whole())));
+                output::note(&format!(
+                    "how it came into force is not fully known: {}",
+                    harmless(&error.whole())
+                ));
             }
             reply
         }
