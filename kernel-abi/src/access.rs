@@ -179,6 +179,12 @@ byte_enum! {
         SysExit = 21 => "sys_exit",
         /// A program has been started. Only of the audit fallback.
         SchedExec = 22 => "sched_process_exec",
+        /// A program has been started, and is recorded.
+        CommittedCreds = 23 => "bprm_committed_creds",
+        /// A process is made, and takes over what is recorded.
+        TaskAlloc = 24 => "task_alloc",
+        /// A process has been made, and takes over what is recorded. Only of the audit fallback.
+        SchedFork = 25 => "sched_process_fork",
     }
 }
 
@@ -201,6 +207,8 @@ byte_enum! {
         Exec = 1 => "exec",
         /// Making, linking, renaming and removing names.
         Name = 2 => "name",
+        /// Following processes, so that it is known who acts. Denies nothing.
+        Process = 3 => "process",
     }
 }
 
@@ -245,14 +253,22 @@ byte_enum! {
         /// A rule would lose its file: what is to be moved or removed is a directory or link on the way to it, or
         /// what is to be made stands where that way goes on.
         Anchor = 6 => "anchor",
+        /// A directory above has a rule on its subtree.
+        Subtree = 7 => "subtree",
+        /// A rule is on whatever the operation can concern.
+        Any = 8 => "any",
         /// A table of the generation in force is not there.
-        TableMissing = 7 => "table_missing",
+        TableMissing = 9 => "table_missing",
         /// Tables of two generations were seen in one decision.
-        MixedGenerations = 8 => "mixed_generations",
+        MixedGenerations = 10 => "mixed_generations",
         /// The name of the file could not be read while it was being renamed.
-        NameUnreadable = 9 => "name_unreadable",
-        /// An object has more rows than a probe can look at.
-        TooManyRows = 10 => "too_many_rows",
+        NameUnreadable = 11 => "name_unreadable",
+        /// An object has more rows than a probe can look at, or more directories above it have rules than that.
+        TooManyRows = 12 => "too_many_rows",
+        /// Not all directories above could be looked at: there are too many, or they are not known.
+        WalkIncomplete = 13 => "walk_incomplete",
+        /// A rule is about somebody, and it is not known whether that is who asks.
+        SubjectUnknown = 14 => "subject_unknown",
     }
 }
 
@@ -294,6 +310,7 @@ impl Hook {
             | Self::FileTruncate
             | Self::SysExit => Class::File,
             Self::BprmCheck | Self::SchedExec => Class::Exec,
+            Self::CommittedCreds | Self::TaskAlloc | Self::SchedFork => Class::Process,
             _ => Class::Name,
         }
     }
@@ -302,7 +319,7 @@ impl Hook {
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
-            Self::SysExit | Self::SchedExec => Kind::Fallback,
+            Self::SysExit | Self::SchedExec | Self::SchedFork => Kind::Fallback,
             _ => Kind::Lsm,
         }
     }
@@ -333,9 +350,11 @@ impl Kind {
 }
 
 impl Class {
-    /// Its hooks among those of a kind; none if that kind cannot see what the class is about.
+    /// Its hooks among those of a kind; none if that kind cannot see what the class is about. The audit fallback both asks
+    /// and records when a program has been started.
     pub fn hooks(self, kind: Kind) -> impl Iterator<Item = Hook> {
-        kind.hooks().filter(move |hook| hook.class() == self)
+        let records = move |hook: &Hook| self == Self::Process && *hook == Hook::SchedExec;
+        kind.hooks().filter(move |hook| hook.class() == self || records(hook))
     }
 }
 

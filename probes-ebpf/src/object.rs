@@ -5,7 +5,7 @@ use crate::pins::PinDir;
 use crate::probes::Settings;
 use crate::sys;
 use aegis_kernel_abi::{ABI_VERSION, HOOKS, Hook, Identity, Kind};
-use aya::programs::{BtfTracePoint, Lsm, Program, ProgramError};
+use aya::programs::{BtfTracePoint, Iter, Lsm, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_obj::btf::BtfKind;
 use aya_obj::generated::bpf_prog_info;
@@ -129,6 +129,8 @@ pub(crate) fn load(kind: Kind, settings: Settings) -> Result<Ebpf, Error> {
         .map_max_entries("reader", crate::accounts::possible_cpus()?)
         .override_global("test_force", &settings.test.force, true)
         .override_global("test_pause", &settings.test.pause, true)
+        // Storage of tasks, which nobody here looks into by aya.
+        .allow_unsupported_maps()
         .load(object_of(kind))
         .map_err(|error| Error::Object(whole(&error)))?;
     for hook in kind.hooks().filter(|hook| !hook.is_optional() || is_in(types.btf(), *hook)) {
@@ -142,7 +144,15 @@ pub(crate) fn load(kind: Kind, settings: Settings) -> Result<Ebpf, Error> {
         };
         loaded.map_err(|error| refused(hook, &error))?;
     }
+    let recorder = <&mut Iter>::try_from(recorder_mut(&mut ebpf)?);
+    let loaded = recorder.and_then(|program| program.load("task", types.btf()));
+    loaded.map_err(|error| Error::Object(format!("the verifier refuses {RECORDER}: {}", whole(&error))))?;
     Ok(ebpf)
+}
+
+fn recorder_mut(ebpf: &mut Ebpf) -> Result<&mut Program, Error> {
+    let name = format!("aegis_{RECORDER}");
+    ebpf.program_mut(&name).ok_or_else(|| Error::Object(format!("it has no program {name}")))
 }
 
 /// Whether the running kernel has a hook.
@@ -198,6 +208,9 @@ pub(crate) fn pin_all(ebpf: &mut Ebpf, kind: Kind, pins: &PinDir, name_key: [u64
         let path = pins.program(*hook);
         sys::pin(fd.as_fd(), &path).map_err(call_path("pin", &path))?;
     }
+    let path = pins.program_named(RECORDER);
+    let recorder = recorder_mut(ebpf)?.fd().map_err(|error| Error::Object(whole(&error)))?;
+    sys::pin(recorder.as_fd(), &path).map_err(call_path("pin", &path))?;
     for name in MAPS.iter().filter(|name| **name != IDENTITY) {
         let map = ebpf.map(name).ok_or_else(|| Error::Object(format!("it has no map {name}")))?;
         map.pin(pins.map(name)).map_err(|error| Error::Object(whole(&error)))?;
@@ -232,13 +245,22 @@ pub(crate) fn program_tag(program: std::os::fd::BorrowedFd<'_>) -> std::io::Resu
 
 pub(crate) const IDENTITY: &str = "identity";
 
+/// What is recorded of processes.
+pub(crate) const LINEAGES: &str = "lineages";
+
+/// The program that records processes that are there already.
+pub(crate) const RECORDER: &str = "record_processes";
+
 /// All maps of the object by name. Those that are banked hold the tables of generations.
-pub(crate) const MAPS: [&str; 20] = [
+pub(crate) const MAPS: [&str; 24] = [
     "objects",
     "slots",
     "rows",
     "rules",
     "exempt",
+    "conditions",
+    "members",
+    "ranges",
     "generations",
     "active",
     "self_check",
@@ -253,6 +275,7 @@ pub(crate) const MAPS: [&str; 20] = [
     "ledger",
     "reader",
     "accepted",
+    LINEAGES,
     IDENTITY,
 ];
 

@@ -75,6 +75,7 @@ fn abi_header(root: &Path) -> Result<String> {
         .with_src(root.join("kernel-abi/src/tables.rs"))
         .with_src(root.join("kernel-abi/src/event.rs"))
         .with_src(root.join("kernel-abi/src/holder.rs"))
+        .with_src(root.join("kernel-abi/src/subject.rs"))
         .with_src(root.join("kernel-abi/src/accounts.rs"))
         .generate()
         .context("cbindgen could not read kernel-abi")?;
@@ -125,6 +126,12 @@ fn structs() -> Vec<String> {
         "Process",
         "Held",
         "Membership",
+        "Condition",
+        "MemberKey",
+        "Member",
+        "Range",
+        "Image",
+        "Lineage",
         "Counters",
         "StormKey",
         "Storm",

@@ -8,7 +8,7 @@ const OTHER: ObjectKey = ObjectKey { ino: 8, dev: 1, inode_generation: 3 };
 const CGROUP: u64 = 40;
 
 fn say(rule: u32, operations: Operations, mode: Mode) -> Say {
-    Say { rule, operations, mode, signal: 0 }
+    Say::plain(rule, operations, mode)
 }
 
 fn enforce(rule: u32, operations: Operations) -> Say {
@@ -24,6 +24,7 @@ fn built(fill: impl FnOnce(&mut Builder)) -> Guarded {
         mode: Mode::Enforce,
         plan_digest: [0; 32],
         rules: Vec::new(),
+        escalate: Vec::new(),
         asked: Vec::new(),
         pending: BTreeSet::new(),
         built_at_ns: 0,
