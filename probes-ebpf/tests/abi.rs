@@ -96,6 +96,14 @@ fn keys_and_values() -> Vec<Layout> {
             "aegis_identity",
             Identity { abi_version, size, name_key, object_digest, program_tags, kind, reserved }
         ),
+        layout!("aegis_active", Active { generation, enforced_operations }),
+        layout!("aegis_self_check", SelfCheck { pid, generation, start_time, hook, token }),
+        layout!("aegis_proof", Proof { token, generation, rule, verdict, reason, reserved, time_ns, object }),
+    ]
+}
+
+fn subjects() -> Vec<Layout> {
+    vec![
         layout!(
             "aegis_condition",
             Condition { generation, role, asks, list, first_uid, first_gid, uid_count, gid_count }
@@ -105,9 +113,6 @@ fn keys_and_values() -> Vec<Layout> {
         layout!("aegis_range", Range { generation, first, last, reserved }),
         layout!("aegis_image", Image { file, name }),
         layout!("aegis_lineage", Lineage { flags, count, exe, ancestors, denied_since, denials }),
-        layout!("aegis_active", Active { generation, enforced_operations }),
-        layout!("aegis_self_check", SelfCheck { pid, generation, start_time, hook, token }),
-        layout!("aegis_proof", Proof { token, generation, rule, verdict, reason, reserved, time_ns, object }),
     ]
 }
 
@@ -188,7 +193,7 @@ fn accounts() -> Vec<Layout> {
 }
 
 fn layouts() -> impl Iterator<Item = Layout> {
-    keys_and_values().into_iter().chain(records()).chain(accounts())
+    keys_and_values().into_iter().chain(subjects()).chain(records()).chain(accounts())
 }
 
 fn check(object: &[u8]) {
