@@ -29,6 +29,7 @@ mod probes;
 mod resolve;
 mod scratch;
 mod self_check;
+mod survey;
 mod sys;
 mod tables;
 
@@ -51,4 +52,5 @@ pub use pins::{Lock, PinDir, file_system_magic};
 pub use probes::{Arrival, Probes, Settings, TestSettings, survivors};
 pub use resolve::Resolver;
 pub use self_check::{HELPER_ARGUMENT, Helper, RAN_ARGUMENT, helper_main};
+pub use survey::{Found, survey, survey_iterators};
 pub use tables::{Anchor, Builder, Header, Say, Tables, unpadded};

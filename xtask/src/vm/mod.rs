@@ -15,7 +15,7 @@ mod test;
 
 pub(crate) use apt::unpack;
 pub(crate) use boot::Ending;
-pub(crate) use kernel::Series;
+pub(crate) use kernel::{Series, Unreachable};
 pub(crate) use payload::{Added, aegisbpf};
 pub(crate) use test::{Args as TestArgs, run as test};
 
@@ -112,7 +112,7 @@ pub(crate) fn perform(
     stdout: impl Write + Send + 'static,
     stderr: impl Write + Send + 'static,
 ) -> Result<Ending> {
-    let image = image::ready()?;
+    let image = image::ready(job.series)?;
     let folder = folder::RunFolder::new()?;
     payload::pack(folder.path(), job)?;
     boot::boot(job, &image, folder.path(), stdout, stderr)
