@@ -147,8 +147,9 @@ pub(crate) fn load_program(ebpf: &mut Ebpf, hook: Hook, types: &KernelTypes) -> 
     let program = program_mut(ebpf, hook)?;
     let loaded = match hook.kind() {
         Kind::Lsm => <&mut Lsm>::try_from(program).and_then(|program| program.load(hook.word(), types.btf())),
-        Kind::Fallback => <&mut BtfTracePoint>::try_from(program)
-            .and_then(|program| program.load(hook.word(), types.btf())),
+        Kind::Fallback => {
+            <&mut BtfTracePoint>::try_from(program).and_then(|program| program.load(hook.word(), types.btf()))
+        }
     };
     loaded.map_err(|error| refused(hook, &error))
 }

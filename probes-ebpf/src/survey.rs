@@ -2,8 +2,8 @@
 //! on, so that a report can name every one. Nothing is attached or pinned, and everything is unloaded at the end.
 
 use crate::error::{Error, call};
-use crate::object::{self, KernelTypes, holders_object, program_name, resolve_object, whole};
 use crate::host::TRIAL;
+use crate::object::{self, KernelTypes, holders_object, program_name, resolve_object, whole};
 use crate::{holders, resolve, sys};
 use aegis_kernel_abi::{Hook, Kind};
 use aya::Ebpf;

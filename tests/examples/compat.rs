@@ -1,7 +1,12 @@
 //! What the kernel of this machine makes of the probes, as one JSON document: `cargo xtask compat` runs it in a machine
 //! that is there for it, as it attaches every probe. It does not judge what it finds.
 #![forbid(unsafe_code)]
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "whoever runs it looks at how it ends")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "whoever runs it looks at how it ends"
+)]
 
 use aegis_kernel_abi::{Class, Hook, Kind, Mode};
 use aegis_probes::{
@@ -18,8 +23,10 @@ const ALLOWED: &str = "AEGIS_VM";
 /// Where the probes are pinned as long as they are looked at.
 const PINS: &str = "/sys/fs/bpf/aegis-compat";
 /// The smallest ring that a kernel takes: nothing is reported here.
-const SETTINGS: Settings =
-    Settings { ring_bytes: 4096, test: TestSettings { force: 0, pause: 0 }, fallback: true };
+const ENFORCING: Settings =
+    Settings { ring_bytes: 4096, test: TestSettings { force: 0, pause: 0 }, fallback: false };
+/// The same, where the audit fallback will do.
+const ANY: Settings = Settings { fallback: true, ..ENFORCING };
 
 fn main() {
     match std::env::args().nth(1).as_deref() {
@@ -37,7 +44,12 @@ fn main() {
         "modules": modules.split(',').collect::<Vec<_>>(),
         "iterators": iterators().unwrap(),
     });
-    match Probes::open(&PinDir::new(Path::new(PINS)), SETTINGS) {
+    let pins = PinDir::new(Path::new(PINS));
+    let opened = Probes::open(&pins, ENFORCING).or_else(|error| {
+        found["why"] = json!(whole(&error));
+        Probes::open(&pins, ANY)
+    });
+    match opened {
         Ok(probes) => {
             found["armed"] = json!(probes.kind().word());
             found["hooks"] = armed(&probes).unwrap();

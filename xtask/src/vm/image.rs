@@ -1,7 +1,7 @@
 //! The cache of what a machine boots from: kernels and the root image, below `target/vm`. It is made once and
 //! made anew only when its recipe changes; remove the folder to get newer kernels and packages.
 
-use super::kernel::{self, Fetched, Series};
+use super::kernel::{self, Fetched, Series, Unreachable};
 use super::{apt, root};
 use crate::{process, workspace};
 use anyhow::{Context, Result};
@@ -71,7 +71,8 @@ fn recipe(suite: &str) -> String {
 fn make(image: &Image, suite: &str, wanted: Series) -> Result<()> {
     eprintln!("vm: making the root file system from {suite} packages; this happens once and takes a minute");
     let start = Instant::now();
-    apt::refresh()?;
+    let refreshed = apt::refresh();
+    if wanted.is_optional() { refreshed.context(Unreachable(wanted)) } else { refreshed }?;
     // Before what is there is removed: without the kernel that is wanted, it goes on being used for the others.
     let kernels = kernels(&image.cache, wanted)?;
     remove_old(&image.cache, &kernels)?;

@@ -65,7 +65,7 @@ impl Series {
 
 /// A kernel cannot be had: no archive, or nothing of the kind in it.
 #[derive(Debug)]
-pub(crate) struct Unreachable(Series);
+pub(crate) struct Unreachable(pub(super) Series);
 
 impl std::error::Error for Unreachable {}
 

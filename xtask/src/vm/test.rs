@@ -1,14 +1,13 @@
 //! `cargo xtask vm test`: the in-guest tests, one program, on every kernel.
 
-use super::{Added, Job, Series, Settings, Unreachable, aegisbpf, perform};
+use super::{Added, Job, Series, Settings, Unreachable, aegisbpf, perform, side_by_side};
 use crate::chaos;
 use crate::report::{self, Tally, Tee};
 use crate::workspace::{self, Profile};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Where the units are, for tests that install them.
@@ -70,8 +69,8 @@ struct Place {
 /// Of the command and the daemon, the same on every kernel; and one that takes minutes.
 const SEEN_ON_6_12: &[&str] =
     &["reload::", "steps::", "verbs::", "policies::wrong", "large::", "accounts::displaced"];
-/// What does not touch what differs between kernels, or is the same in an emulated machine whatever the kernel: a new one has
-/// to show first of all that it loads the probes and does what they say.
+/// Of the command and the daemon, or the same on every kernel as far as is known: a new one has to show first of all that it
+/// does what the probes say, on a file system and on an overlay.
 const SEEN_ELSEWHERE: &[&str] = &[
     "accounts::",
     "chaos::",
@@ -88,6 +87,7 @@ const SEEN_ELSEWHERE: &[&str] = &[
     "steps::",
     "survival::",
     "verbs::",
+    "names::overlayfs",
     "ext4",
     "btrfs",
 ];
@@ -178,46 +178,31 @@ pub(crate) fn run(args: &Args) -> Result<Tally> {
         let named = |place: &Place| [ALL, place.name].contains(&args.kernel.as_str());
         let wanted =
             |place: &&Place| named(place) && args.filter.as_ref().is_none_or(|filter| place.has(filter));
-        rows = side_by_side(&PLACES.iter().filter(wanted).collect::<Vec<_>>(), &added, &options, args.long)?;
+        let places = without_missing(PLACES.iter().filter(wanted).collect(), &mut rows)?;
+        let test = |place: &&Place| timed(place.name, || in_guest(place, &added, &options, args.long));
+        rows.extend(side_by_side(&places, test)?);
     }
     anyhow::ensure!(!rows.is_empty(), "there are no such tests at {}", args.kernel);
     Ok(summary(&rows))
 }
 
-/// Machines that run at the same time: each emulates its processors in one thread.
-const AT_ONCE: usize = 2;
-
-/// Runs the tests at every place, as many machines at a time as there are processors for.
-fn side_by_side(places: &[&Place], added: &[Added], options: &[String], is_long: bool) -> Result<Vec<Row>> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut rows = Vec::new();
-        while let Some(place) = places.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let row = timed(place.name, || in_guest(place, added, options, is_long));
-            // Who asks for this one place alone wants to know; others are told, and go on.
-            rows.push(if places.len() > 1 { without_kernel(row, place)? } else { row? });
+/// Leaves out places whose kernel is optional and cannot be had: their tests were skipped. Who asks for such a place alone
+/// wants to know.
+fn without_missing<'a>(places: Vec<&'a Place>, rows: &mut Vec<Row>) -> Result<Vec<&'a Place>> {
+    let mut left = Vec::new();
+    let only = places.len() == 1;
+    for place in places {
+        match super::prepare(place.series) {
+            Ok(()) => left.push(place),
+            Err(error) if !only && place.series.is_optional() && error.is::<Unreachable>() => {
+                eprintln!("SKIPPED: no test runs at {}: {error:#}", place.name);
+                let tally = Tally { skipped: 1, ..Tally::default() };
+                rows.push(Row { place: place.name, tally, time: Duration::ZERO });
+            }
+            Err(error) => return Err(error),
         }
-        anyhow::Ok(rows)
-    };
-    let rows: Result<Vec<_>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|worker| worker.join().map_err(|_| anyhow!("a test run panicked"))?).collect()
-    });
-    let mut rows: Vec<Row> = rows?.into_iter().flatten().collect();
-    rows.sort_by_key(|row| PLACES.iter().position(|place| place.name == row.place));
-    Ok(rows)
-}
-
-/// Tests on a kernel that is optional and cannot be had were skipped.
-fn without_kernel(row: Result<Row>, place: &Place) -> Result<Row> {
-    match row {
-        Err(error) if place.series.is_optional() && error.is::<Unreachable>() => {
-            eprintln!("SKIPPED: no test ran at {}: {error:#}", place.name);
-            let tally = Tally { skipped: 1, ..Tally::default() };
-            Ok(Row { place: place.name, tally, time: Duration::ZERO })
-        }
-        row => row,
     }
+    Ok(left)
 }
 
 fn timed(place: &'static str, run: impl FnOnce() -> Result<Tally>) -> Result<Row> {
