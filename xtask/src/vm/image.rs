@@ -69,12 +69,12 @@ fn recipe(suite: &str) -> String {
 }
 
 fn make(image: &Image, suite: &str, wanted: Series) -> Result<()> {
-    eprintln!("vm: making the root file system from {suite} packages; this happens once and takes a minute");
     let start = Instant::now();
     let refreshed = apt::refresh();
     if wanted.is_optional() { refreshed.context(Unreachable(wanted)) } else { refreshed }?;
     // Before what is there is removed: without the kernel that is wanted, it goes on being used for the others.
     let kernels = kernels(&image.cache, wanted)?;
+    eprintln!("vm: making the root file system from {suite} packages; this happens once and takes a minute");
     remove_old(&image.cache, &kernels)?;
     let work = tempfile::Builder::new().prefix(MAKING).tempdir_in(&image.cache)?;
     let folder = work.path().join("root");
@@ -94,7 +94,10 @@ fn make(image: &Image, suite: &str, wanted: Series) -> Result<()> {
 /// Downloads every kernel, but those that are optional, not wanted, and cannot be had.
 fn kernels(cache: &Path, wanted: Series) -> Result<Vec<Fetched>> {
     let mut kernels = Vec::new();
-    for series in Series::ALL {
+    let mut order = Series::ALL;
+    // The one that may be missing first, if all of this is for its sake.
+    order.sort_by_key(|series| *series != wanted);
+    for series in order {
         match kernel::fetch(series, cache) {
             Ok(kernel) => kernels.push(kernel),
             Err(error) if series.is_optional() && series != wanted => {
@@ -174,6 +177,6 @@ fn remove_old(cache: &Path, kernels: &[Fetched]) -> Result<()> {
             .try_for_each(|name| fs::remove_file(cache.join(name)))?;
     }
     let in_use = |name: &&String| kernels.iter().any(|kernel| kernel.folder() == cache.join(name));
-    let remains = names.iter().filter(|name| name.starts_with(MAKING) && !in_use(name));
-    remains.map(|name| Ok(fs::remove_dir_all(cache.join(name))?)).collect()
+    let mut remains = names.iter().filter(|name| name.starts_with(MAKING) && !in_use(name));
+    remains.try_for_each(|name| Ok(fs::remove_dir_all(cache.join(name))?))
 }

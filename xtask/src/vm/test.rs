@@ -257,7 +257,11 @@ fn summary(rows: &[Row]) -> Tally {
     println!("\n{:<14}{:>8}{:>8}{:>8}{:>10}", "kernel", "passed", "failed", "skipped", "seconds");
     for Row { place, tally, time } in rows {
         let Tally { passed, failed, skipped, .. } = tally;
-        let verdict = if tally.good() { "ok" } else { "NOT OK" };
+        let verdict = match tally {
+            Tally { passed: 0, failed: 0, .. } => "NOT RUN",
+            tally if tally.good() => "ok",
+            _ => "NOT OK",
+        };
         println!("{place:<14}{passed:>8}{failed:>8}{skipped:>8}{:>10.1}  {verdict}", time.as_secs_f32());
         sum += *tally;
     }
