@@ -46,7 +46,7 @@ fn main() {
     });
     let pins = PinDir::new(Path::new(PINS));
     let opened = Probes::open(&pins, ENFORCING).or_else(|error| {
-        found["why"] = json!(whole(&error));
+        found["why"] = json!(short(&whole(&error)));
         Probes::open(&pins, ANY)
     });
     match opened {
@@ -57,7 +57,7 @@ fn main() {
         }
         Err(error) => {
             found["armed"] = Value::Null;
-            found["why"] = json!(whole(&error));
+            found["why"] = json!(short(&whole(&error)));
             found["hooks"] = not_armed().unwrap();
         }
     }
@@ -72,6 +72,22 @@ fn text(path: &str) -> String {
 fn whole(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |error| (*error).source());
     std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+}
+
+/// What stands before the verifier's log.
+const LOG: &str = "Verifier output: ";
+/// How the lines begin that end the log of every program, and what follows it: the error again.
+const ENDING: [&str; 5] = ["verification time", "stack depth", "processed", "max_states", ": "];
+
+/// A log can have as many lines as the verifier has looked at instructions: the last one says what it did not like, and is
+/// kept. A person gets a few more.
+fn short(why: &str) -> String {
+    let Some((what, log)) = why.split_once(LOG) else { return why.to_owned() };
+    let is_said = |line: &&str| !line.is_empty() && !ENDING.iter().any(|begin| line.starts_with(begin));
+    let lines: Vec<&str> = log.lines().map(str::trim).filter(is_said).collect();
+    let shown = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n    ");
+    eprintln!("{what}\n    {shown}");
+    format!("{what}{}", lines.last().unwrap_or(&"no word from the verifier"))
 }
 
 /// What is known of a hook without loading anything.
@@ -110,7 +126,7 @@ fn armed(probes: &Probes) -> Result<Value, Box<dyn Error>> {
         let proof = probes.prove(generation, &[hook], &mut helper, &resolver);
         row["proof"] = match proof {
             Ok(_) => json!("proven"),
-            Err(error) => json!(whole(&error)),
+            Err(error) => json!(short(&whole(&error))),
         };
         // A program that was not denied has taken the helper's place.
         if row["proof"] != "proven" || probes.kind() == Kind::Fallback {
@@ -147,7 +163,7 @@ fn put(row: &mut Value, found: &Found) {
     row["is_there"] = json!(*found != Found::NotThere);
     match found {
         Found::NotThere => {}
-        Found::Refused(why) => row["refused"] = json!(why),
+        Found::Refused(why) => row["refused"] = json!(short(why)),
         Found::Taken { verified_instructions } => row["instructions"] = json!(verified_instructions),
     }
 }

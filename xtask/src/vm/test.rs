@@ -258,9 +258,9 @@ fn summary(rows: &[Row]) -> Tally {
     for Row { place, tally, time } in rows {
         let Tally { passed, failed, skipped, .. } = tally;
         let verdict = match tally {
-            Tally { passed: 0, failed: 0, .. } => "NOT RUN",
-            tally if tally.good() => "ok",
-            _ => "NOT OK",
+            tally if !tally.good() => "NOT OK",
+            Tally { passed: 0, .. } => "NOT RUN",
+            _ => "ok",
         };
         println!("{place:<14}{passed:>8}{failed:>8}{skipped:>8}{:>10.1}  {verdict}", time.as_secs_f32());
         sum += *tally;
