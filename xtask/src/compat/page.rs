@@ -32,15 +32,17 @@ came by; the verifier gives up at a million. The objects were compiled by the cl
 const OLDER: &str = "\
 ## Older kernels
 
-Kernels before 6.1 are not booted for this page, and nothing is promised of them. No version is looked at: the daemon tries to
-load the probes and says what came of it.
+Kernels before 6.1 are not supported, and not booted for this page. No version is looked at: the daemon tries to load the probes,
+and says what came of it.
 
-- Where the kernel refuses LSM programs as such, or has not got one of the hooks that are no exception in the tables above, there
-  is only the audit fallback, and only if it is asked for by `--observe` or `--allow-audit-fallback`.
-- Where the kernel refuses that too, or its verifier refuses one of the programs, `aegisbpf run` ends with an error. Nothing is
-  armed then, and nothing is blocked or reported.
+- Where the kernel refuses LSM programs as such, or lacks a hook for which no other is named in the tables above, there is only the
+  audit fallback, and only if it is asked for by `--observe` or `--allow-audit-fallback`.
+- Where it refuses that as well, or its verifier refuses one of the programs on hooks, `aegisbpf run` ends with an error in every
+  mode. Nothing is armed then: nothing is denied, and nothing is reported.
 
-`aegisbpf health` says beforehand which it is, and changes nothing.
+Linux 5.10 was booted once, by hand (5.10.0-46 of Debian 11, with `bpf` in `lsm=`), and is of the second sort: its verifier refused
+every program on a hook and those of the audit fallback. Of the versions between that one and 6.1 nothing is known. `aegisbpf health`
+tries all of it beforehand, and changes nothing.
 ";
 
 /// The whole page.
