@@ -329,6 +329,15 @@ impl Hook {
     pub fn is_optional(self) -> bool {
         self == Self::FileTruncate
     }
+
+    /// The hook that is called in its place by kernels that lack it; `None` if all that are supported have it.
+    #[must_use]
+    pub fn stand_in(self) -> Option<Self> {
+        match self {
+            Self::FileTruncate => Some(Self::PathTruncate),
+            _ => None,
+        }
+    }
 }
 
 impl Kind {

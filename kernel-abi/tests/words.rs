@@ -88,3 +88,14 @@ fn each_hook_is_in_one_class() {
         assert_eq!(classes, expected, "{hook:?}");
     }
 }
+
+/// A hook that kernels may lack is one for which another is called there: of the same class, and one that no kernel lacks.
+#[test]
+fn optional_hooks_have_a_stand_in() {
+    for hook in Hook::ALL {
+        assert_eq!(hook.is_optional(), hook.stand_in().is_some(), "{hook:?}");
+        if let Some(other) = hook.stand_in() {
+            assert!(!other.is_optional() && other.class() == hook.class(), "{hook:?}");
+        }
+    }
+}

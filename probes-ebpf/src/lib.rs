@@ -32,6 +32,7 @@ mod say;
 mod scratch;
 mod self_check;
 mod subjects;
+mod survey;
 mod sys;
 mod tables;
 
@@ -57,4 +58,5 @@ pub use resolve::Resolver;
 pub use say::{Anchor, Escalate, Header, Say};
 pub use self_check::{HELPER_ARGUMENT, Helper, RAN_ARGUMENT, helper_main};
 pub use subjects::{Clause, Listed, Role, Who};
+pub use survey::{Found, survey, survey_iterators};
 pub use tables::{Builder, Tables, unpadded};

@@ -1,6 +1,7 @@
 //! `cargo xtask codegen`: files that are made from other files and committed, so that a clone needs no
 //! generator. `--check` writes nothing and fails when one is stale.
 
+use crate::compat;
 use aegis_kernel_abi::{Class, Hook, Kind, Mode, Reason, Verdict};
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
@@ -24,6 +25,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         ("config/schema.json", aegis_config::schema_text()),
         ("config/policies/policy.schema.json", format!("{:#}\n", aegis_policy::schema())),
         ("docs/openapi.json", control_api()?),
+        compat::page()?,
     ];
     files.iter().try_for_each(|(path, fresh)| settle(&root.join(path), fresh, args.check))
 }

@@ -1,7 +1,8 @@
 //! Whoever could not get now what he has is found, and nobody else.
 
 use super::*;
-use crate::tables::{Builder, Header, Say};
+use crate::say::{Header, Say};
+use crate::tables::Builder;
 
 const OBJECT: ObjectKey = ObjectKey { ino: 7, dev: 1, inode_generation: 3 };
 const OTHER: ObjectKey = ObjectKey { ino: 8, dev: 1, inode_generation: 3 };
