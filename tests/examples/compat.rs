@@ -111,6 +111,7 @@ fn armed(probes: &Probes) -> Result<Value, Box<dyn Error>> {
         rules: Vec::new(),
         pending: BTreeSet::new(),
         asked: Vec::new(),
+        escalate: Vec::new(),
         built_at_ns: 0,
     };
     let staged = probes.generations().stage(Builder::default().build(&header)?)?;
