@@ -24,6 +24,7 @@ mod steps;
 mod survival;
 mod systemd;
 mod verbs;
+mod workload;
 
 use aegis_actors::host::{HELPER_ARGUMENT, RAN_ARGUMENT, helper_main};
 use libtest_mimic::{Arguments, Trial};
@@ -72,6 +73,7 @@ fn main() {
         signals::trials(),
         survival::trials(),
         verbs::trials(),
+        workload::trials(),
     ]
     .into_iter()
     .flatten()

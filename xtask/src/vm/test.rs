@@ -88,6 +88,7 @@ const SEEN_ELSEWHERE: &[&str] = &[
     "steps::",
     "survival::",
     "verbs::",
+    "workload::",
     "ext4",
     "btrfs",
 ];
@@ -95,6 +96,7 @@ const SEEN_ELSEWHERE: &[&str] = &[
 const NO_RACE: &[&str] = &[
     "daemon::",
     "matrix::",
+    "workload::",
     "forced::",
     "health::",
     "holders::",
