@@ -5,6 +5,7 @@
 //! with `ROWS`, and a line in [`CLASSES`].
 
 mod anchors;
+mod conditions;
 mod exec;
 pub mod hand;
 mod inodes;
@@ -16,6 +17,8 @@ mod namespaces;
 mod overlay;
 mod readers;
 mod renames;
+mod signals;
+mod subtrees;
 
 use crate::outcome::Outcome;
 use crate::place::{EXEMPT, Kind};
@@ -51,6 +54,9 @@ pub const CLASSES: &[Class] = &[
     Class { name: "exec", rows: exec::ROWS, kinds: NOT_TMPFS },
     Class { name: "inodes", rows: inodes::ROWS, kinds: NOT_OVERLAY },
     Class { name: "long", rows: long::ROWS, kinds: EXT4 },
+    Class { name: "subtrees", rows: subtrees::ROWS, kinds: ALL },
+    Class { name: "conditions", rows: conditions::ROWS, kinds: EXT4 },
+    Class { name: "signals", rows: signals::ROWS, kinds: EXT4 },
 ];
 
 impl Class {
