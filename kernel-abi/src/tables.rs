@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of everything in this crate. A daemon adopts pinned probes only if theirs is the same.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 
 /// Identity of a file, directory or other inode, as the kernel sees it. Never derived from `stat()`.
 #[derive(
@@ -123,10 +123,12 @@ pub struct Entry {
 /// This directory has slots: the names of files opened in it must be looked up.
 pub const ENTRY_HAS_SLOTS: u16 = 1;
 
-/// The most rows an entry may have: what a probe can walk. Rows of one object are joined when compiling, so
+/// The most rows an entry may have: more than any has. Rows of one object are joined when compiling, so
 /// their number depends on the operations and kinds of rows that exist, not on how many rules name the object: one
-/// for each operation by identity and by number, two for anchors of each kind, one of the self-check.
-pub const MAX_ROWS: u16 = 32;
+/// for each operation by identity and by number, two for anchors of each kind, one of the self-check. The kernel walks
+/// them for the probes (`bpf_loop`), so it makes no difference to the verifier how many they are; an entry with more was
+/// not made by this version.
+pub const MAX_ROWS: u16 = 512;
 
 /// One row of `rows`: what happens on some operations of one object.
 #[derive(
@@ -350,7 +352,7 @@ pub struct Identity {
 }
 
 /// Number of hooks.
-pub const HOOKS: usize = 23;
+pub const HOOKS: usize = 30;
 
 /// The one value of `active`: written as one aligned 64-bit store into mapped memory, which is the flip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -172,6 +172,26 @@ AEGIS_SUBPROGRAM int denied(const struct aegis_request *request)
 	return concluded(request, &answer);
 }
 
+/* Whether a hook is the twin of one that comes after it, is asked about the same, and knows no mount. */
+static __always_inline int is_twin(uint32_t hook)
+{
+	switch (hook) {
+	case AEGIS_HOOK_PATH_MKNOD:
+	case AEGIS_HOOK_PATH_LINK:
+	case AEGIS_HOOK_PATH_UNLINK:
+	case AEGIS_HOOK_PATH_SYMLINK:
+	case AEGIS_HOOK_PATH_MKDIR:
+	case AEGIS_HOOK_PATH_RMDIR:
+	case AEGIS_HOOK_PATH_RENAME:
+	case AEGIS_HOOK_PATH_CHMOD:
+	case AEGIS_HOOK_PATH_CHOWN:
+	case AEGIS_HOOK_PATH_TRUNCATE:
+	case AEGIS_HOOK_FILE_TRUNCATE:
+		return 1;
+	}
+	return 0;
+}
+
 /* Whether `operations` on an inode that was reached by a dentry are denied. Takes plain addresses, so it serves
  * hooks whose arguments may be NULL although the verifier takes them for valid. */
 static __always_inline int inode_denied(const struct inode *inode, const struct dentry *dentry,
@@ -182,7 +202,7 @@ static __always_inline int inode_denied(const struct inode *inode, const struct 
 	struct aegis_request request = {
 		.operations = operations,
 		.hook = hook,
-		.is_twin = hook >= AEGIS_HOOK_PATH_MKNOD,
+		.is_twin = is_twin(hook),
 		.side = dentry,
 		.mount = mnt,
 		.up = parent,

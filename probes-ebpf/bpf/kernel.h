@@ -55,9 +55,12 @@ static struct pt_regs *(*const bpf_task_pt_regs)(struct task_struct *task) = (vo
 static long (*const bpf_find_vma)(struct task_struct *task, uint64_t address, void *step, void *context,
 				  uint64_t flags) = (void *)180;
 static long (*const bpf_loop)(uint32_t times, void *step, void *context, uint64_t flags) = (void *)181;
+static long (*const bpf_get_func_arg)(void *ctx, uint32_t number, uint64_t *value) = (void *)183;
+static long (*const bpf_get_func_arg_cnt)(void *ctx) = (void *)185;
 
 #define EPERM 1
 #define O_TRUNC 01000
+#define O_APPEND 02000
 #define O_PATH 010000000
 #define FMODE_READ 1
 #define FMODE_WRITE 2
@@ -105,6 +108,11 @@ struct dentry {
 	struct qstr d_name;
 	struct inode *d_inode;
 	struct super_block *d_sb;
+};
+
+/* How attributes are to be changed. */
+struct iattr {
+	uint32_t ia_valid;
 };
 
 struct vfsmount {

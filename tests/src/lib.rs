@@ -5,6 +5,7 @@
 pub mod account;
 pub mod agent;
 pub mod ask;
+pub mod attributes;
 pub mod check;
 pub mod names;
 pub mod outcome;

@@ -18,21 +18,32 @@ pub struct Row {
     /// Its name, and the id of its rule.
     pub name: &'static str,
     /// Operations of the rule.
-    on: &'static str,
+    pub(crate) on: &'static str,
     /// The path of the rule, below `protected`.
-    path: &'static str,
+    pub(crate) path: &'static str,
+    /// Makes more files in `protected` and `neighbour`.
+    pub(crate) more: fn(&Path) -> io::Result<()>,
     /// What an exempt process does in the row's directory after arming.
     pub exempt: &'static str,
     /// Tries it, in `protected` or `neighbour`.
-    way: fn(&Path) -> io::Result<()>,
-    /// The reason that the event must have.
+    pub(crate) way: fn(&Path) -> io::Result<()>,
+    /// The reason that the event must have. If there is none, it must stay allowed.
     pub reason: &'static str,
     /// An operation that the event must name.
     pub operation: &'static str,
 }
 
-const ROW: Row =
-    Row { name: "", on: "", path: "file", exempt: "", way: |_| Ok(()), reason: "object", operation: "" };
+/// What most rows have.
+pub(crate) const ROW: Row = Row {
+    name: "",
+    on: "",
+    path: "file",
+    more: |_| Ok(()),
+    exempt: "",
+    way: |_| Ok(()),
+    reason: "object",
+    operation: "",
+};
 
 impl Row {
     /// Makes the row's files anew.
@@ -48,6 +59,7 @@ impl Row {
             }
             fs::hard_link(at("file"), at("hard")).expect("a hard link");
             symlink("folder", at("way")).expect("a symbolic link");
+            (self.more)(&directory.join(side)).expect("more files");
         }
     }
 
@@ -86,7 +98,7 @@ fn link_nameless(directory: &Path, name: &str) -> io::Result<()> {
 }
 
 /// Makes a file anew, so that only its name is known, until the daemon looks.
-const ANEW: &str = "rm protected/again && echo > protected/again";
+pub(crate) const ANEW: &str = "rm protected/again && echo > protected/again";
 
 /// All rows.
 pub const ROWS: &[Row] = &[
@@ -133,6 +145,7 @@ pub const ROWS: &[Row] = &[
         operation: "truncate",
         exempt: ANEW,
         way: |at| truncate(&at.join("again")),
+        ..ROW
     },
     Row {
         name: "create",
@@ -246,6 +259,7 @@ pub const ROWS: &[Row] = &[
         operation: "link",
         exempt: ANEW,
         way: |at| fs::hard_link(at.join("again"), at.join("new")),
+        ..ROW
     },
     Row {
         name: "unlink",
@@ -269,6 +283,7 @@ pub const ROWS: &[Row] = &[
         operation: "unlink",
         exempt: ANEW,
         way: |at| fs::remove_file(at.join("again")),
+        ..ROW
     },
     Row {
         name: "rmdir",
@@ -300,6 +315,7 @@ pub const ROWS: &[Row] = &[
         operation: "rename",
         exempt: ANEW,
         way: |at| fs::rename(at.join("again"), at.join("new")),
+        ..ROW
     },
     Row {
         name: "exchange-with-a-new-file",
@@ -309,6 +325,7 @@ pub const ROWS: &[Row] = &[
         operation: "rename",
         exempt: ANEW,
         way: |at| exchange(&at.join("other"), &at.join("again")),
+        ..ROW
     },
     Row {
         name: "rename-into-the-name",

@@ -311,9 +311,15 @@ impl aegis_decide::Tables for Loaded {
 
 const NAMES: [&[u8]; 2] = [b"one", b"another name"];
 
+/// One operation or more.
+fn any_operations() -> impl Strategy<Value = Operations> {
+    let all: Vec<Operations> = Operations::all().iter().collect();
+    let most = all.len();
+    prop::sample::subsequence(all, 1..=most).prop_map(|some| some.into_iter().collect())
+}
+
 fn any_say() -> impl Strategy<Value = Say> {
-    let operations = (1..=Operations::all().bits()).prop_map(Operations::from_bits_retain);
-    (0..6_u32, operations, prop::sample::select(Mode::ALL))
+    (0..6_u32, any_operations(), prop::sample::select(Mode::ALL))
         .prop_map(|(rule, operations, mode)| say(rule, operations, mode))
 }
 
@@ -336,8 +342,8 @@ fn call() -> impl Strategy<Value = Call> {
 
 fn request() -> impl Strategy<Value = Request<'static>> {
     let generation = || prop_oneof![3 => Just(1_u32), 1 => Just(2)];
-    let operations = (1..=Operations::all().bits()).prop_map(Operations::from_bits_retain);
-    (1..4_u64, generation(), 1..4_u64, generation(), prop::sample::select(&NAMES[..]), operations).prop_map(
+    let names = prop::sample::select(&NAMES[..]);
+    (1..4_u64, generation(), 1..4_u64, generation(), names, any_operations()).prop_map(
         |(ino, generation, parent, parent_generation, name, operations)| Request {
             object: key(ino, generation),
             name: Some((key(parent, parent_generation), name)),
@@ -455,7 +461,7 @@ fn known_tables_have_a_known_digest() {
         builder.exempt(u64::from(number % 5));
     }
     let tables = builder.build(&header()).unwrap();
-    assert_eq!(hex(&tables.digest()), "169336ea81469c39bd4fdf4fba99fa16f1f4302605c56cfc82ccc86874d177e9");
+    assert_eq!(hex(&tables.digest()), "921d34c8298c64e245e41b2e605cb4118c59caecf799016a87cfd057ac33019e");
     assert_eq!(tables.info().table_digest, tables.digest());
 }
 

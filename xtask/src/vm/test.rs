@@ -71,6 +71,7 @@ const SEEN_ON_6_12: &[&str] =
 const NO_RACE: &[&str] = &[
     "daemon::",
     "names::",
+    "attributes::",
     "forced::",
     "health::",
     "holders::",

@@ -86,3 +86,23 @@ fn a_file_that_was_removed_is_missing_although_it_is_kept() {
         kept(&host(there(key(100, 1))).paths, Resolution { slots: vec![slot(2)], ..Resolution::default() });
     assert_eq!((found(&paths).objects.as_slice(), found(&paths).is_there), ([key(100, 1)].as_slice(), false));
 }
+
+#[test]
+fn operations_need_the_classes_that_decide_upon_them() {
+    use Class::{Attr, Exec, File, Name};
+    let rows = [
+        (Operations::empty(), &[][..]),
+        (Operations::READ, &[File]),
+        (Operations::APPEND, &[File]),
+        (Operations::EXEC, &[File, Exec]),
+        (Operations::UNLINK, &[Name]),
+        (Operations::CHMOD, &[Attr]),
+        (Operations::XATTR | Operations::LINK, &[Name, Attr]),
+        // By the hook on attributes alone where it is an overlay that truncates.
+        (Operations::TRUNCATE, &[File, Attr]),
+        (Operations::all(), &[File, Exec, Name, Attr]),
+    ];
+    for (operations, expected) in rows {
+        assert_eq!(classes(operations), expected, "{operations:?}");
+    }
+}
