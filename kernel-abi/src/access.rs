@@ -206,20 +206,26 @@ byte_enum! {
         SysExit = 21 => "sys_exit",
         /// A program has been started. Only of the audit fallback.
         SchedExec = 22 => "sched_process_exec",
+        /// A program has been started, and is recorded.
+        CommittedCreds = 23 => "bprm_committed_creds",
+        /// A process is made, and takes over what is recorded.
+        TaskAlloc = 24 => "task_alloc",
+        /// A process has been made, and takes over what is recorded. Only of the audit fallback.
+        SchedFork = 25 => "sched_process_fork",
         /// Attributes are changed: mode bits, owner, group, times, size.
-        InodeSetattr = 23 => "inode_setattr",
+        InodeSetattr = 26 => "inode_setattr",
         /// An extended attribute is set; up to 6.1 also an access list.
-        InodeSetxattr = 24 => "inode_setxattr",
+        InodeSetxattr = 27 => "inode_setxattr",
         /// An extended attribute is removed; up to 6.1 also an access list.
-        InodeRemovexattr = 25 => "inode_removexattr",
+        InodeRemovexattr = 28 => "inode_removexattr",
         /// An access list is set. Not in 6.1.
-        InodeSetAcl = 26 => "inode_set_acl",
+        InodeSetAcl = 29 => "inode_set_acl",
         /// An access list is removed. Not in 6.1.
-        InodeRemoveAcl = 27 => "inode_remove_acl",
+        InodeRemoveAcl = 30 => "inode_remove_acl",
         /// As `inode_setattr` for mode bits, where the mount is known.
-        PathChmod = 28 => "path_chmod",
+        PathChmod = 31 => "path_chmod",
         /// As `inode_setattr` for owner and group, where the mount is known.
-        PathChown = 29 => "path_chown",
+        PathChown = 32 => "path_chown",
     }
 }
 
@@ -242,8 +248,10 @@ byte_enum! {
         Exec = 1 => "exec",
         /// Making, linking, renaming and removing names.
         Name = 2 => "name",
+        /// Following processes, so that it is known who acts. Denies nothing.
+        Process = 3 => "process",
         /// Changing what is known of a file beside its content, and its size.
-        Attr = 3 => "attr",
+        Attr = 4 => "attr",
     }
 }
 
@@ -288,14 +296,22 @@ byte_enum! {
         /// A rule would lose its file: what is to be moved or removed is a directory or link on the way to it, or
         /// what is to be made stands where that way goes on.
         Anchor = 6 => "anchor",
+        /// A directory above has a rule on its subtree.
+        Subtree = 7 => "subtree",
+        /// A rule is on whatever the operation can concern.
+        Any = 8 => "any",
         /// A table of the generation in force is not there.
-        TableMissing = 7 => "table_missing",
+        TableMissing = 9 => "table_missing",
         /// Tables of two generations were seen in one decision.
-        MixedGenerations = 8 => "mixed_generations",
+        MixedGenerations = 10 => "mixed_generations",
         /// The name of the file could not be read while it was being renamed.
-        NameUnreadable = 9 => "name_unreadable",
-        /// An object has more rows than a probe can look at.
-        TooManyRows = 10 => "too_many_rows",
+        NameUnreadable = 11 => "name_unreadable",
+        /// An object has more rows than a probe can look at, or more directories above it have rules than that.
+        TooManyRows = 12 => "too_many_rows",
+        /// Not all directories above could be looked at: there are too many, or they are not known.
+        WalkIncomplete = 13 => "walk_incomplete",
+        /// A rule is about somebody, and it is not known whether that is who asks.
+        SubjectUnknown = 14 => "subject_unknown",
     }
 }
 
@@ -337,6 +353,7 @@ impl Hook {
             | Self::FileTruncate
             | Self::SysExit => Class::File,
             Self::BprmCheck | Self::SchedExec => Class::Exec,
+            Self::CommittedCreds | Self::TaskAlloc | Self::SchedFork => Class::Process,
             Self::InodeSetattr
             | Self::InodeSetxattr
             | Self::InodeRemovexattr
@@ -352,7 +369,7 @@ impl Hook {
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
-            Self::SysExit | Self::SchedExec => Kind::Fallback,
+            Self::SysExit | Self::SchedExec | Self::SchedFork => Kind::Fallback,
             _ => Kind::Lsm,
         }
     }
@@ -361,6 +378,17 @@ impl Hook {
     #[must_use]
     pub fn is_optional(self) -> bool {
         matches!(self, Self::FileTruncate | Self::InodeSetAcl | Self::InodeRemoveAcl)
+    }
+
+    /// The hook that is called in its place by kernels that lack it; `None` if all that are supported have it.
+    #[must_use]
+    pub fn stand_in(self) -> Option<Self> {
+        match self {
+            Self::FileTruncate => Some(Self::PathTruncate),
+            Self::InodeSetAcl => Some(Self::InodeSetxattr),
+            Self::InodeRemoveAcl => Some(Self::InodeRemovexattr),
+            _ => None,
+        }
     }
 }
 
@@ -385,9 +413,11 @@ impl Kind {
 }
 
 impl Class {
-    /// Its hooks among those of a kind; none if that kind cannot see what the class is about.
+    /// Its hooks among those of a kind; none if that kind cannot see what the class is about. The audit fallback both asks
+    /// and records when a program has been started.
     pub fn hooks(self, kind: Kind) -> impl Iterator<Item = Hook> {
-        kind.hooks().filter(move |hook| hook.class() == self)
+        let records = move |hook: &Hook| self == Self::Process && *hook == Hook::SchedExec;
+        kind.hooks().filter(move |hook| hook.class() == self || records(hook))
     }
 }
 

@@ -13,10 +13,12 @@ mod access;
 mod accounts;
 mod event;
 mod holder;
+mod subject;
 mod tables;
 
 pub use access::*;
 pub use accounts::*;
 pub use event::{Counters, EVENT_DECISION, Event, EventError, FLAG_PATH_CUT, PATH_BYTES, PATH_DEPTH};
 pub use holder::{CGROUP_LEVELS, HELD_DESCRIPTOR, HELD_MAPPING, Held, Membership};
+pub use subject::*;
 pub use tables::*;

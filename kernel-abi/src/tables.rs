@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of everything in this crate. A daemon adopts pinned probes only if theirs is the same.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;
 
 /// Identity of a file, directory or other inode, as the kernel sees it. Never derived from `stat()`.
 #[derive(
@@ -122,13 +122,25 @@ pub struct Entry {
 
 /// This directory has slots: the names of files opened in it must be looked up.
 pub const ENTRY_HAS_SLOTS: u16 = 1;
+/// Some row of this directory concerns what is below it, too: [`ROW_SUBTREE`].
+pub const ENTRY_SUBTREE: u16 = 2;
+/// Some slot of this directory has a row that concerns what is below what stands there.
+pub const ENTRY_HAS_SUBTREE_SLOTS: u16 = 4;
+/// What is started from this file is excepted from a rule: it runs with secure-exec, so that nobody makes it load code
+/// of his own.
+pub const ENTRY_SECURE_EXEC: u16 = 8;
 
-/// The most rows an entry may have: more than any has. Rows of one object are joined when compiling, so
-/// their number depends on the operations and kinds of rows that exist, not on how many rules name the object: one
-/// for each operation by identity and by number, two for anchors of each kind, one of the self-check. The kernel walks
-/// them for the probes (`bpf_loop`), so it makes no difference to the verifier how many they are; an entry with more was
-/// not made by this version.
+/// The most rows an entry may have: what a probe looks at. Rows of one object on which nobody is named are joined when
+/// compiling, so that their number depends on the operations and kinds of rows that exist; those about somebody stay as
+/// many as there are such rules. The kernel walks them for the probes (`bpf_loop`), so it makes no difference to the verifier
+/// how many they are.
 pub const MAX_ROWS: u16 = 512;
+
+/// The most directories with rules on their subtrees that may be above one object.
+pub const MAX_SUBTREES: usize = 5;
+/// Directories and mounts that a probe walks up from what is acted upon. A path has 4,095 bytes, and as many as half of
+/// them may be directories, so that this is not the most that there can be: beyond it a walk is incomplete.
+pub const WALK_STEPS: u32 = 1024;
 
 /// One row of `rows`: what happens on some operations of one object.
 #[derive(
@@ -160,6 +172,12 @@ pub struct Row {
     pub signal: u8,
     /// `ROW_…` bits.
     pub flags: u16,
+    /// Index of its first condition in `conditions`.
+    pub first_condition: u32,
+    /// How many conditions it has; without any it is about everybody.
+    pub condition_count: u16,
+    /// The tenant whose row it is, from 1; 0 if it is the host's.
+    pub tenant: u16,
 }
 
 /// The row concerns the inode number whatever inode generation it has now.
@@ -170,6 +188,19 @@ pub const ROW_SELF_CHECK: u16 = 2;
 pub const ROW_ANCHOR: u16 = 4;
 /// The row of an anchor whose rule follows: nothing is decided, and the daemon is told that something moved.
 pub const ROW_FOLLOW: u16 = 8;
+/// The row concerns what is below the directory as well.
+pub const ROW_SUBTREE: u16 = 16;
+/// The row allows: rows of the same tenant do not deny what it concerns. Its operations are those that it allows and those
+/// that no row of the tenant denies.
+pub const ROW_ALLOW: u16 = 32;
+
+/// The most tenants that may have rows which allow: the probes note them as bits of a word.
+pub const MAX_ALLOWING_TENANTS: u16 = 63;
+
+/// Number of the object whose rows concern whatever the operation can concern. No inode has it.
+pub const ANY_INO: u64 = u64::MAX - 1;
+/// Its device. No file system has it.
+pub const ANY_DEV: u32 = u32::MAX;
 
 /// Number of the object in whose place the self-check's operations are decided. No inode has it.
 pub const SELF_CHECK_INO: u64 = u64::MAX;
@@ -196,6 +227,10 @@ pub struct RuleInfo {
     pub flags: u32,
     /// [`Operations`](crate::Operations) bits it concerns, so that it can be told which of them nobody sees.
     pub operations: u32,
+    /// With which denial of one process its signal becomes SIGKILL, counted from 1; 0 is never.
+    pub escalate_after: u32,
+    /// Within how many seconds.
+    pub escalate_within: u32,
 }
 
 /// A path of the rule could not be resolved: it is without effect there until it can.
@@ -250,12 +285,20 @@ pub struct GenerationInfo {
     pub rows: u32,
     /// Number of entries in `exempt`.
     pub exempt: u32,
+    /// Number of entries in `conditions`.
+    pub conditions: u32,
+    /// Number of entries in `members`.
+    pub members: u32,
+    /// Number of entries in `ranges`.
+    pub ranges: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// [`Mode`](crate::Mode) that the command line and the policy agree upon.
     pub mode: u32,
     /// Number of rules that are pending.
     pub pending: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// Operations that a rule on a subtree concerns: for these, directories above are looked at.
+    pub subtree_operations: u32,
     /// The policy's serial number, 0 if it has none.
     pub serial: u64,
     /// When it was compiled to tables, in nanoseconds since 1970 (`CLOCK_REALTIME`).
@@ -270,6 +313,10 @@ pub struct GenerationInfo {
 
 /// Some directory has slots. Without it, probes look at no parent.
 pub const GENERATION_HAS_SLOTS: u32 = 1;
+/// Some rule is on whatever its operations can concern.
+pub const GENERATION_HAS_ANY: u32 = 2;
+/// Some row allows.
+pub const GENERATION_HAS_ALLOW: u32 = 4;
 
 /// Number of banks that each table of a generation has.
 pub const BANKS: u32 = 2;
@@ -352,7 +399,7 @@ pub struct Identity {
 }
 
 /// Number of hooks.
-pub const HOOKS: usize = 30;
+pub const HOOKS: usize = 33;
 
 /// The one value of `active`: written as one aligned 64-bit store into mapped memory, which is the flip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

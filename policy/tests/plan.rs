@@ -165,10 +165,14 @@ fn what_is_not_heeded_is_named() {
     let undecided = |text: &str| plan(&format!("version = 3\nname = \"p\"\n{text}")).undecided();
     let rule = |text: &str| format!("[[rule]]\nid = \"r\"\n{text}");
     assert_eq!(undecided(&rule("on = [\"write\", \"unlink\"]\npath = \"/a\"\nsignal = \"kill\"\n")), [""; 0]);
-    let text = rule("on = [\"mount\", \"read\"]\nsubtree = \"/a\"\nwhen = { uid = 0 }\n");
+    let text = rule("on = \"read\"\nsubtree = \"/a\"\nwhen = { uid = 0 }\n");
+    assert_eq!(undecided(&text), [""; 0]);
+    let text = rule("on = [\"connect\", \"mount\"]\nunix = \"/a\"\npath = \"/b\"\nlockdown = true\n");
     let [named] = &undecided(&text)[..] else { panic!() };
     assert!(
-        named.ends_with("upon `mount`, `subtree` and `when`: remove the rule, or these parts of it"),
+        named.ends_with(
+            "upon `connect`, `mount`, `unix` and `lockdown`: remove the rule, or these parts of it"
+        ),
         "{named}"
     );
 }

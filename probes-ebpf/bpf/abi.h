@@ -27,19 +27,23 @@
 #define AEGIS_HOOK_PATH_RENAME 20
 #define AEGIS_HOOK_SYS_EXIT 21
 #define AEGIS_HOOK_SCHED_EXEC 22
-#define AEGIS_HOOK_INODE_SETATTR 23
-#define AEGIS_HOOK_INODE_SETXATTR 24
-#define AEGIS_HOOK_INODE_REMOVEXATTR 25
-#define AEGIS_HOOK_INODE_SET_ACL 26
-#define AEGIS_HOOK_INODE_REMOVE_ACL 27
-#define AEGIS_HOOK_PATH_CHMOD 28
-#define AEGIS_HOOK_PATH_CHOWN 29
+#define AEGIS_HOOK_COMMITTED_CREDS 23
+#define AEGIS_HOOK_TASK_ALLOC 24
+#define AEGIS_HOOK_SCHED_FORK 25
+#define AEGIS_HOOK_INODE_SETATTR 26
+#define AEGIS_HOOK_INODE_SETXATTR 27
+#define AEGIS_HOOK_INODE_REMOVEXATTR 28
+#define AEGIS_HOOK_INODE_SET_ACL 29
+#define AEGIS_HOOK_INODE_REMOVE_ACL 30
+#define AEGIS_HOOK_PATH_CHMOD 31
+#define AEGIS_HOOK_PATH_CHOWN 32
 #define AEGIS_KIND_LSM 0
 #define AEGIS_KIND_FALLBACK 1
 #define AEGIS_CLASS_FILE 0
 #define AEGIS_CLASS_EXEC 1
 #define AEGIS_CLASS_NAME 2
-#define AEGIS_CLASS_ATTR 3
+#define AEGIS_CLASS_PROCESS 3
+#define AEGIS_CLASS_ATTR 4
 #define AEGIS_VERDICT_ALLOW 0
 #define AEGIS_VERDICT_AUDIT 1
 #define AEGIS_VERDICT_DENY 2
@@ -52,10 +56,14 @@
 #define AEGIS_REASON_EXEMPT 4
 #define AEGIS_REASON_SELF_CHECK 5
 #define AEGIS_REASON_ANCHOR 6
-#define AEGIS_REASON_TABLE_MISSING 7
-#define AEGIS_REASON_MIXED_GENERATIONS 8
-#define AEGIS_REASON_NAME_UNREADABLE 9
-#define AEGIS_REASON_TOO_MANY_ROWS 10
+#define AEGIS_REASON_SUBTREE 7
+#define AEGIS_REASON_ANY 8
+#define AEGIS_REASON_TABLE_MISSING 9
+#define AEGIS_REASON_MIXED_GENERATIONS 10
+#define AEGIS_REASON_NAME_UNREADABLE 11
+#define AEGIS_REASON_TOO_MANY_ROWS 12
+#define AEGIS_REASON_WALK_INCOMPLETE 13
+#define AEGIS_REASON_SUBJECT_UNKNOWN 14
 
 
 #define AEGIS_OPERATION_READ 1
@@ -92,11 +100,21 @@
 
 #define AEGIS_OPERATION_XATTR 1048576
 
-#define AEGIS_ABI_VERSION 5
+#define AEGIS_ABI_VERSION 6
 
 #define AEGIS_ENTRY_HAS_SLOTS 1
 
+#define AEGIS_ENTRY_SUBTREE 2
+
+#define AEGIS_ENTRY_HAS_SUBTREE_SLOTS 4
+
+#define AEGIS_ENTRY_SECURE_EXEC 8
+
 #define AEGIS_MAX_ROWS 512
+
+#define AEGIS_MAX_SUBTREES 5
+
+#define AEGIS_WALK_STEPS 1024
 
 #define AEGIS_ROW_ANY_INODE_GENERATION 1
 
@@ -105,6 +123,16 @@
 #define AEGIS_ROW_ANCHOR 4
 
 #define AEGIS_ROW_FOLLOW 8
+
+#define AEGIS_ROW_SUBTREE 16
+
+#define AEGIS_ROW_ALLOW 32
+
+#define AEGIS_MAX_ALLOWING_TENANTS 63
+
+#define AEGIS_ANY_INO (UINT64_MAX - 1)
+
+#define AEGIS_ANY_DEV UINT32_MAX
 
 #define AEGIS_SELF_CHECK_INO UINT64_MAX
 
@@ -122,6 +150,10 @@
 
 #define AEGIS_GENERATION_HAS_SLOTS 1
 
+#define AEGIS_GENERATION_HAS_ANY 2
+
+#define AEGIS_GENERATION_HAS_ALLOW 4
+
 #define AEGIS_BANKS 2
 
 #define AEGIS_SURVIVAL_OBJECT 1
@@ -130,7 +162,7 @@
 
 #define AEGIS_SURVIVAL_PROCESS 3
 
-#define AEGIS_HOOKS 30
+#define AEGIS_HOOKS 33
 
 #define AEGIS_PATH_BYTES 616
 
@@ -145,6 +177,44 @@
 #define AEGIS_HELD_MAPPING 2
 
 #define AEGIS_CGROUP_LEVELS 32
+
+#define AEGIS_ROLE_SCOPE 1
+
+#define AEGIS_ROLE_WHEN 2
+
+#define AEGIS_ROLE_UNLESS 3
+
+#define AEGIS_ASKS_EXE 1
+
+#define AEGIS_ASKS_ANCESTOR 2
+
+#define AEGIS_ASKS_CGROUP 4
+
+#define AEGIS_ASKS_UID 8
+
+#define AEGIS_ASKS_GID 16
+
+#define AEGIS_ASKS_USER_NS 32
+
+#define AEGIS_ASKS_PID_NS 64
+
+#define AEGIS_ASKS_MNT_NS 128
+
+#define AEGIS_MAX_CONDITIONS 256
+
+#define AEGIS_MAX_RANGES 256
+
+#define AEGIS_MEMBER_NAME (1 << 16)
+
+#define AEGIS_LINEAGE 31
+
+#define AEGIS_LINEAGE_KNOWN 1
+
+#define AEGIS_LINEAGE_UNPROVEN 2
+
+#define AEGIS_LINEAGE_ANCESTORS_UNPROVEN 4
+
+#define AEGIS_LINEAGE_CUT 8
 
 #define AEGIS_GAP_REASONS 6
 
@@ -179,12 +249,17 @@ struct aegis_row {
   uint8_t mode;
   uint8_t signal;
   uint16_t flags;
+  uint32_t first_condition;
+  uint16_t condition_count;
+  uint16_t tenant;
 };
 
 struct aegis_rule_info {
   uint8_t id[AEGIS_RULE_ID_BYTES];
   uint32_t flags;
   uint32_t operations;
+  uint32_t escalate_after;
+  uint32_t escalate_within;
 };
 
 struct aegis_exempt {
@@ -202,9 +277,13 @@ struct aegis_generation_info {
   uint32_t slots;
   uint32_t rows;
   uint32_t exempt;
+  uint32_t conditions;
+  uint32_t members;
+  uint32_t ranges;
+  uint32_t reserved;
   uint32_t mode;
   uint32_t pending;
-  uint32_t reserved;
+  uint32_t subtree_operations;
   uint64_t serial;
   uint64_t built_at_ns;
   uint8_t plan_digest[32];
@@ -331,6 +410,49 @@ struct aegis_membership {
   uint64_t start_time;
   uint32_t pid;
   uint32_t reserved;
+};
+
+struct aegis_condition {
+  uint32_t generation;
+  uint16_t role;
+  uint16_t asks;
+  uint32_t list;
+  uint32_t first_uid;
+  uint32_t first_gid;
+  uint16_t uid_count;
+  uint16_t gid_count;
+};
+
+struct aegis_member_key {
+  struct aegis_object_key member;
+  uint32_t list;
+  uint32_t kind;
+};
+
+struct aegis_member {
+  uint32_t generation;
+  uint32_t reserved;
+};
+
+struct aegis_range {
+  uint32_t generation;
+  uint32_t first;
+  uint32_t last;
+  uint32_t reserved;
+};
+
+struct aegis_image {
+  struct aegis_object_key file;
+  uint64_t name;
+};
+
+struct aegis_lineage {
+  uint32_t flags;
+  uint32_t count;
+  struct aegis_image exe;
+  struct aegis_image ancestors[AEGIS_LINEAGE];
+  uint64_t denied_since;
+  uint64_t denials;
 };
 
 struct aegis_counters {

@@ -12,8 +12,9 @@
  * inode_remove_acl                 it is removed, from 6.2 on
  *
  * inode_setattr is reached by all ways, also from an overlay, the NFS server and a core dump, which pass none of the
- * hooks beside it. These are its twins: they come before it and know the mount, so that a denial is told with the whole
- * path; everything else they leave to it, and nothing is told twice.
+ * hooks beside it. path_chmod and path_chown are its twins: they come before it and know the mount, so that a denial is
+ * told with the whole path; everything else they leave to it, and nothing is told twice. Of a new size alone it is itself
+ * the twin: it denies what came another way, and leaves everything else to the hooks that decide upon it before.
  *
  * The arguments: inode_setattr has (dentry, change) up to 6.8, and the mount's idmap before them from 6.9 on. Whoever
  * takes the one for the other loads and reads garbage, as the number behind the last argument is the return value: so
@@ -25,6 +26,15 @@
 #define AEGIS_ATTR_HOOKS_H
 
 #include "file.h"
+
+/* The arguments of a hook, and how many it has; see kernel.h for the numbers. */
+static long (*const bpf_get_func_arg)(void *ctx, uint32_t number, uint64_t *value) = (void *)183;
+static long (*const bpf_get_func_arg_cnt)(void *ctx) = (void *)185;
+
+/* How attributes are to be changed. */
+struct iattr {
+	uint32_t ia_valid;
+} __attribute__((preserve_access_index));
 
 /* What is to change (include/linux/fs.h): the same numbers from 6.1 to 6.12. */
 #define ATTR_MODE (1 << 0)
@@ -96,7 +106,7 @@ int aegis_inode_setattr(uint64_t *ctx)
 SEC("lsm/path_chmod")
 int aegis_path_chmod(uint64_t *ctx)
 {
-	const struct path *path = (const struct path *)ctx[0];
+	const struct path *path = ARGUMENT(struct path, 0);
 
 	/* deny: a rule, or an error that a rule could have met */
 	if (attributes_denied(READ(path, dentry), READ(path, mnt), AEGIS_OPERATION_CHMOD, AEGIS_HOOK_PATH_CHMOD))
@@ -108,7 +118,7 @@ int aegis_path_chmod(uint64_t *ctx)
 SEC("lsm/path_chown")
 int aegis_path_chown(uint64_t *ctx)
 {
-	const struct path *path = (const struct path *)ctx[0];
+	const struct path *path = ARGUMENT(struct path, 0);
 
 	/* deny: a rule, or an error that a rule could have met */
 	if (attributes_denied(READ(path, dentry), READ(path, mnt), AEGIS_OPERATION_CHOWN, AEGIS_HOOK_PATH_CHOWN))
@@ -140,7 +150,7 @@ SEC("lsm/inode_setxattr")
 int aegis_inode_setxattr(uint64_t *ctx)
 {
 	/* deny: a rule, or an error that a rule could have met */
-	if (attributes_denied((const struct dentry *)ctx[1], NULL, naming((const char *)ctx[2]),
+	if (attributes_denied(ARGUMENT(struct dentry, 1), NULL, naming(ARGUMENT(char, 2)),
 			      AEGIS_HOOK_INODE_SETXATTR))
 		return -EPERM;
 	/* allow: no rule speaks against it */
@@ -151,7 +161,7 @@ SEC("lsm/inode_removexattr")
 int aegis_inode_removexattr(uint64_t *ctx)
 {
 	/* deny: a rule, or an error that a rule could have met */
-	if (attributes_denied((const struct dentry *)ctx[1], NULL, naming((const char *)ctx[2]),
+	if (attributes_denied(ARGUMENT(struct dentry, 1), NULL, naming(ARGUMENT(char, 2)),
 			      AEGIS_HOOK_INODE_REMOVEXATTR))
 		return -EPERM;
 	/* allow: no rule speaks against it */
@@ -162,7 +172,7 @@ SEC("lsm/inode_set_acl")
 int aegis_inode_set_acl(uint64_t *ctx)
 {
 	/* deny: a rule, or an error that a rule could have met */
-	if (attributes_denied((const struct dentry *)ctx[1], NULL, AEGIS_OPERATION_CHMOD, AEGIS_HOOK_INODE_SET_ACL))
+	if (attributes_denied(ARGUMENT(struct dentry, 1), NULL, AEGIS_OPERATION_CHMOD, AEGIS_HOOK_INODE_SET_ACL))
 		return -EPERM;
 	/* allow: no rule speaks against it */
 	return 0;
@@ -172,7 +182,7 @@ SEC("lsm/inode_remove_acl")
 int aegis_inode_remove_acl(uint64_t *ctx)
 {
 	/* deny: a rule, or an error that a rule could have met */
-	if (attributes_denied((const struct dentry *)ctx[1], NULL, AEGIS_OPERATION_CHMOD,
+	if (attributes_denied(ARGUMENT(struct dentry, 1), NULL, AEGIS_OPERATION_CHMOD,
 			      AEGIS_HOOK_INODE_REMOVE_ACL))
 		return -EPERM;
 	/* allow: no rule speaks against it */

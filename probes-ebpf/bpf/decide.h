@@ -9,14 +9,18 @@
  *   aegis_generation(side, bank)          the generation's description, NULL if missing
  *   aegis_objects(side, bank)             a table, NULL if missing; likewise aegis_slots, aegis_rows
  *   aegis_object(table, key)              an entry, NULL if there is none; likewise aegis_slot, aegis_row
- *   aegis_slot_key(request, known, key)   key of the name that was used; 0, or -1 if it cannot be read
+ *   aegis_name_key(request, name, directory, key)  key of a name in a directory; not 0 if it cannot be read. The one
+ *                                         that was used is that of the side
+ *   aegis_upper_key(request, name, key)   the same for a name in a directory above
+ *   aegis_climb(request, generation, above)  calls aegis_look_above() for each directory above, the nearest first;
+ *                                         AEGIS_REASON_NONE, or why not all could be looked at
  *   aegis_survivor(request)               whether the survival list names the object or the subject
  *   aegis_exempt(request, generation)     whether the subject is in an exempt cgroup
  *   aegis_loop(times, step, context)      calls step(number, context) from 0 on, until it returns 1
  *   aegis_forced(side)                    the error that a test forces, AEGIS_FORCE_NONE outside tests
  *   aegis_pause(side)                     takes time if a test wants it, so that generations change meanwhile
  *
- * `known` is what a caller of aegis_decide() hands on to aegis_slot_key(): the quickest way to the name.
+ * and those that judge.h lists.
  *
  * AEGIS_SUBPROGRAM stands before functions that the verifier shall check once, not at every call.
  *
@@ -27,115 +31,7 @@
 #ifndef AEGIS_DECIDE_H
 #define AEGIS_DECIDE_H
 
-#include "request.h"
-
-/* Whether an error is met, for real or because a test wants it. A self-check is never failed by force. */
-#define AEGIS_ERROR(branch, condition)                                                                         \
-	((!answer->self_check && aegis_forced(request->side) == (branch)) || (condition))
-
-/* Takes a row into the answer if it is stronger: deny over audit, then the lower rule number, so that the rule
- * that is named does not depend on the order of rows. */
-static __always_inline void aegis_weigh(struct aegis_answer *answer, const struct aegis_row *row, uint8_t reason)
-{
-	uint8_t verdict = row->mode == AEGIS_MODE_ENFORCE ? AEGIS_VERDICT_DENY : AEGIS_VERDICT_AUDIT;
-
-	if (verdict < answer->verdict)
-		return;
-	if (verdict == answer->verdict && row->rule >= answer->rule)
-		return;
-	answer->verdict = verdict;
-	answer->rule = row->rule;
-	answer->signal = row->signal;
-	answer->reason = reason;
-}
-
-/* Why a row answers. */
-static __always_inline uint8_t aegis_row_reason(const struct aegis_row *row, int otherwise)
-{
-	if (row->flags & AEGIS_ROW_SELF_CHECK)
-		return AEGIS_REASON_SELF_CHECK;
-	return row->flags & AEGIS_ROW_ANCHOR ? AEGIS_REASON_ANCHOR : otherwise;
-}
-
-/* Takes a row that concerns the request into the answer. */
-static __always_inline void aegis_take_row(struct aegis_answer *answer, const struct aegis_row *row, int reason)
-{
-	if (row->flags & (AEGIS_ROW_ANCHOR | AEGIS_ROW_FOLLOW))
-		answer->notice = 1;
-	/* Its rule follows what moves: nothing is decided. */
-	if (row->flags & AEGIS_ROW_FOLLOW)
-		return;
-	aegis_weigh(answer, row, aegis_row_reason(row, reason));
-}
-
-/* Whether a row speaks about this request. */
-static __always_inline int aegis_row_concerns(const struct aegis_request *request, const struct aegis_answer *answer,
-					      const struct aegis_row *row, int same_inode)
-{
-	if (!(row->operations & request->operations))
-		return 0;
-	/* Who makes the self-check meets its own rows and no others; everyone else meets all but these. */
-	if (row->flags & AEGIS_ROW_SELF_CHECK)
-		return answer->self_check == AEGIS_CHECK_HERE;
-	if (answer->self_check)
-		return 0;
-	return same_inode || (row->flags & AEGIS_ROW_ANY_INODE_GENERATION);
-}
-
-/* The rows of an entry while they are weighed. */
-struct aegis_weighing {
-	const struct aegis_request *request;
-	struct aegis_answer *answer;
-	void *rows;
-	uint32_t first_row;
-	int reason;
-	int same_inode;
-	/* AEGIS_REASON_NONE, or why the request is undecidable. */
-	int failed;
-};
-
-/* Weighs one row. Returns whether to stop. */
-static long aegis_weigh_row(uint64_t number, struct aegis_weighing *weighing)
-{
-	const struct aegis_request *request = weighing->request;
-	struct aegis_answer *answer = weighing->answer;
-	const struct aegis_row *row = aegis_row(weighing->rows, weighing->first_row + number);
-
-	if (AEGIS_ERROR(AEGIS_FORCE_ROW_MISSING, !row)) {
-		weighing->failed = AEGIS_REASON_TABLE_MISSING;
-		return 1;
-	}
-	if (AEGIS_ERROR(AEGIS_FORCE_ROW_MIXED, row->generation != answer->generation)) {
-		weighing->failed = AEGIS_REASON_MIXED_GENERATIONS;
-		return 1;
-	}
-	if (aegis_row_concerns(request, answer, row, weighing->same_inode))
-		aegis_take_row(answer, row, weighing->reason);
-	return 0;
-}
-
-/* Weighs all rows of an entry. Returns AEGIS_REASON_NONE, or why the request is undecidable. */
-AEGIS_SUBPROGRAM int aegis_weigh_entry(const struct aegis_request *request, struct aegis_answer *answer,
-				       const struct aegis_entry *entry, int reason, int same_inode)
-{
-	struct aegis_weighing weighing = {
-		.request = request, .answer = answer, .reason = reason, .same_inode = same_inode,
-	};
-
-	/* The callers pass no NULL; the verifier, which looks at this function alone, does not know it. */
-	if (!request || !answer || !entry)
-		return AEGIS_REASON_TABLE_MISSING;
-	if (AEGIS_ERROR(AEGIS_FORCE_ENTRY_MIXED, entry->generation != answer->generation))
-		return AEGIS_REASON_MIXED_GENERATIONS;
-	if (AEGIS_ERROR(AEGIS_FORCE_TOO_MANY_ROWS, entry->row_count > AEGIS_MAX_ROWS))
-		return AEGIS_REASON_TOO_MANY_ROWS;
-	weighing.rows = aegis_rows(request->side, answer->generation & 1);
-	if (AEGIS_ERROR(AEGIS_FORCE_ROWS_MISSING, !weighing.rows))
-		return AEGIS_REASON_TABLE_MISSING;
-	weighing.first_row = entry->first_row;
-	aegis_loop(entry->row_count, aegis_weigh_row, &weighing);
-	return weighing.failed;
-}
+#include "weigh.h"
 
 /* The number of an object, by which `objects` is asked: its key without the inode generation behind it. */
 static __always_inline const struct aegis_inode_number *aegis_number(const struct aegis_object_key *object)
@@ -147,35 +43,181 @@ static __always_inline const struct aegis_inode_number *aegis_number(const struc
 
 /* Asks the rules by the name that was used, in a directory that has slots. */
 static __always_inline int aegis_ask_slot(const struct aegis_request *request, struct aegis_answer *answer,
-					  const void *known)
+					  struct aegis_slot_key *key)
 {
 	void *slots = aegis_slots(request->side, answer->generation & 1);
-	struct aegis_slot_key key = {};
 	const struct aegis_entry *entry;
 
 	if (AEGIS_ERROR(AEGIS_FORCE_SLOTS_MISSING, !slots))
 		return AEGIS_REASON_TABLE_MISSING;
-	if (AEGIS_ERROR(AEGIS_FORCE_NAME_UNREADABLE, aegis_slot_key(request, known, &key)))
+	if (AEGIS_ERROR(AEGIS_FORCE_NAME_UNREADABLE, aegis_name_key(request, request->side, &request->parent, key)))
 		return AEGIS_REASON_NAME_UNREADABLE;
-	entry = aegis_slot(slots, &key);
+	entry = aegis_slot(slots, key);
 	if (!entry)
 		return AEGIS_REASON_NONE;
+	if (entry->flags & AEGIS_ENTRY_SECURE_EXEC)
+		answer->secure = 1;
 	/* Something else is about to stand in a protected name. */
 	if (request->operations & AEGIS_ON_NAMES)
 		answer->notice = 1;
 	return aegis_weigh_entry(request, answer, entry, AEGIS_REASON_SLOT, 1);
 }
 
-/* Asks the rules: first by the identity of the object, then by the name that was used. */
-static __always_inline int aegis_ask_rules(const struct aegis_request *request, struct aegis_answer *answer,
-					   const void *known)
+/* Notes what a directory above has. Returns AEGIS_REASON_NONE, or why the request is undecidable. */
+static __always_inline int aegis_note(struct aegis_above *above, union aegis_upper upper, uint32_t is_name)
+{
+	uint64_t at = above->count;
+
+	if (at >= AEGIS_MAX_SUBTREES)
+		return AEGIS_REASON_TOO_MANY_ROWS;
+	above->uppers[at] = upper;
+	above->names |= is_name << at;
+	above->count = at + 1;
+	return AEGIS_REASON_NONE;
+}
+
+/* Looks at a directory above what is acted upon, and at the name by which the way goes down from it; NULL where that is
+ * known already, or a mount. Returns AEGIS_REASON_NONE, or why the request is undecidable. */
+static __always_inline int aegis_look_above(const struct aegis_request *request, uint32_t generation,
+					    struct aegis_above *above, const struct aegis_object_key *directory,
+					    const void *name)
+{
+	void *objects = aegis_objects(request->side, generation & 1);
+	const struct aegis_entry *entry;
+	union aegis_upper upper;
+	int failed = AEGIS_REASON_NONE;
+
+	if (!objects)
+		return AEGIS_REASON_TABLE_MISSING;
+	entry = aegis_object(objects, aegis_number(directory));
+	if (!entry || entry->inode_generation != directory->inode_generation)
+		return AEGIS_REASON_NONE;
+	if (entry->generation != generation)
+		return AEGIS_REASON_MIXED_GENERATIONS;
+	if (entry->flags & AEGIS_ENTRY_SUBTREE) {
+		upper.ruleset.first_row = entry->first_row;
+		upper.ruleset.row_count = entry->row_count;
+		failed = aegis_note(above, upper, 0);
+	}
+	if (!failed && name && entry->flags & AEGIS_ENTRY_HAS_SUBTREE_SLOTS) {
+		upper.name = name;
+		failed = aegis_note(above, upper, 1);
+	}
+	return failed;
+}
+
+/* Asks the rules on what is below a name. */
+static __always_inline int aegis_ask_upper_name(const struct aegis_request *request, struct aegis_answer *answer,
+						const void *name, struct aegis_slot_key *key)
+{
+	void *slots = aegis_slots(request->side, answer->generation & 1);
+	const struct aegis_entry *entry;
+
+	if (!slots)
+		return AEGIS_REASON_TABLE_MISSING;
+	if (aegis_upper_key(request, name, key))
+		return AEGIS_REASON_NAME_UNREADABLE;
+	entry = aegis_slot(slots, key);
+	return entry ? aegis_weigh_entry(request, answer, entry, AEGIS_REASON_SUBTREE, 1) : AEGIS_REASON_NONE;
+}
+
+/* Asks the rules on subtrees. */
+static __always_inline int aegis_ask_above(const struct aegis_request *request, struct aegis_answer *answer,
+					   struct aegis_slot_key *key)
+{
+	struct aegis_above above = {};
+	int failed = aegis_climb(request, answer->generation, &above);
+
+	if (AEGIS_ERROR(AEGIS_FORCE_WALK_INCOMPLETE, 0))
+		return AEGIS_REASON_WALK_INCOMPLETE;
+	AEGIS_AS_A_LOOP
+	for (uint32_t i = 0; !failed && i < above.count && i < AEGIS_MAX_SUBTREES; i++) {
+		if (above.names & 1U << i)
+			failed = aegis_ask_upper_name(request, answer, above.uppers[i].name, key);
+		else
+			failed = aegis_weigh_rows(request, answer, &above.uppers[i].ruleset, AEGIS_REASON_SUBTREE, 1);
+	}
+	return failed;
+}
+
+/* Asks the rules on whatever the operations can concern. */
+static __always_inline int aegis_ask_any(const struct aegis_request *request, struct aegis_answer *answer,
+					 void *objects, struct aegis_object_key *key)
+{
+	const struct aegis_entry *entry;
+
+	key->ino = AEGIS_ANY_INO;
+	key->dev = AEGIS_ANY_DEV;
+	entry = aegis_object(objects, aegis_number(key));
+	/* It is there if the description says so: the table is another one. */
+	if (!entry)
+		return AEGIS_REASON_TABLE_MISSING;
+	return aegis_weigh_entry(request, answer, entry, AEGIS_REASON_ANY, 1);
+}
+
+/* Asks the rules by the identity of the object. */
+static __always_inline int aegis_ask_object(const struct aegis_request *request, struct aegis_answer *answer,
+					    void *objects, struct aegis_object_key *key)
+{
+	const struct aegis_entry *entry;
+	int same;
+
+	*key = request->object;
+	/* What is done by way of a self-check is decided as if it were done to the object of the self-check. */
+	if (answer->self_check) {
+		key->ino = AEGIS_SELF_CHECK_INO;
+		key->dev = AEGIS_SELF_CHECK_DEV;
+	}
+	entry = aegis_object(objects, aegis_number(key));
+	if (!entry)
+		return AEGIS_REASON_NONE;
+	same = entry->inode_generation == request->object.inode_generation;
+	if (same && entry->flags & AEGIS_ENTRY_SECURE_EXEC)
+		answer->secure = 1;
+	return aegis_weigh_entry(request, answer, entry, AEGIS_REASON_OBJECT, same);
+}
+
+/* Asks the rules by the name that was used, if its directory has slots. */
+static __always_inline int aegis_ask_name(const struct aegis_request *request, struct aegis_answer *answer,
+					  void *objects, struct aegis_slot_key *key)
+{
+	const struct aegis_entry *entry = aegis_object(objects, aegis_number(&request->parent));
+
+	if (!entry || !(entry->flags & AEGIS_ENTRY_HAS_SLOTS) ||
+	    entry->inode_generation != request->parent.inode_generation)
+		return AEGIS_REASON_NONE;
+	if (AEGIS_ERROR(AEGIS_FORCE_PARENT_MIXED, entry->generation != answer->generation))
+		return AEGIS_REASON_MIXED_GENERATIONS;
+	aegis_pause(request->side);
+	return aegis_ask_slot(request, answer, key);
+}
+
+/* Asks the rules: those that allow, or all others. */
+static __always_inline int aegis_ask_all(const struct aegis_request *request, struct aegis_answer *answer,
+					 const struct aegis_generation_info *info, void *objects)
+{
+	/* One place for all keys: there is little room on the stack. */
+	struct aegis_slot_key key = {};
+	int failed = aegis_ask_object(request, answer, objects, &key.parent);
+
+	if (failed || answer->self_check)
+		return failed;
+	if (info->flags & AEGIS_GENERATION_HAS_SLOTS && request->parent.ino)
+		failed = aegis_ask_name(request, answer, objects, &key);
+	if (!failed && info->subtree_operations & request->operations)
+		failed = aegis_ask_above(request, answer, &key);
+	if (!failed && info->flags & AEGIS_GENERATION_HAS_ANY)
+		failed = aegis_ask_any(request, answer, objects, &key.parent);
+	return failed;
+}
+
+/* Asks the rules. What a tenant allows is found out before what its rules deny. */
+static __always_inline int aegis_ask_rules(const struct aegis_request *request, struct aegis_answer *answer)
 {
 	const uint32_t bank = answer->generation & 1;
 	const struct aegis_generation_info *info = aegis_generation(request->side, bank);
-	struct aegis_object_key check = { .ino = AEGIS_SELF_CHECK_INO, .dev = AEGIS_SELF_CHECK_DEV };
-	const struct aegis_entry *entry;
 	void *objects;
-	int failed;
+	int failed = AEGIS_REASON_NONE;
 
 	if (AEGIS_ERROR(AEGIS_FORCE_INFO_MISSING, !info))
 		return AEGIS_REASON_TABLE_MISSING;
@@ -187,28 +229,16 @@ static __always_inline int aegis_ask_rules(const struct aegis_request *request, 
 	objects = aegis_objects(request->side, bank);
 	if (AEGIS_ERROR(AEGIS_FORCE_OBJECTS_MISSING, !objects))
 		return AEGIS_REASON_TABLE_MISSING;
-	/* What is done by way of a self-check is decided as if it were done to the object of the self-check. */
-	if (answer->self_check)
-		entry = aegis_object(objects, aegis_number(&check));
-	else
-		entry = aegis_object(objects, aegis_number(&request->object));
-	if (entry) {
-		int same = entry->inode_generation == request->object.inode_generation;
-
-		failed = aegis_weigh_entry(request, answer, entry, AEGIS_REASON_OBJECT, same);
-		if (failed)
-			return failed;
+	/* First those that allow, if there are any, and then all others. */
+	answer->allowing = !!(info->flags & AEGIS_GENERATION_HAS_ALLOW);
+	AEGIS_AS_A_LOOP
+	for (int round = 0; round < 2 && !failed; round++) {
+		failed = aegis_ask_all(request, answer, info, objects);
+		if (!answer->allowing)
+			break;
+		answer->allowing = 0;
 	}
-	if (!(info->flags & AEGIS_GENERATION_HAS_SLOTS) || !request->parent.ino || answer->self_check)
-		return AEGIS_REASON_NONE;
-	entry = aegis_object(objects, aegis_number(&request->parent));
-	if (!entry || !(entry->flags & AEGIS_ENTRY_HAS_SLOTS) ||
-	    entry->inode_generation != request->parent.inode_generation)
-		return AEGIS_REASON_NONE;
-	if (AEGIS_ERROR(AEGIS_FORCE_PARENT_MIXED, entry->generation != answer->generation))
-		return AEGIS_REASON_MIXED_GENERATIONS;
-	aegis_pause(request->side);
-	return aegis_ask_slot(request, answer, known);
+	return failed;
 }
 
 /* A request on which the rules could not be asked to the end. What they said so far may be too weak, so: deny
@@ -245,6 +275,8 @@ static __always_inline int aegis_may_concern(const void *side, const struct aegi
 	objects = aegis_objects(side, bank);
 	if (!info || info->generation != active.generation || !objects || aegis_object(objects, aegis_number(object)))
 		return 1;
+	if (info->flags & AEGIS_GENERATION_HAS_ANY || info->subtree_operations)
+		return 1;
 	if (!(info->flags & AEGIS_GENERATION_HAS_SLOTS) || !directory->ino)
 		return 0;
 	entry = aegis_object(objects, aegis_number(directory));
@@ -252,8 +284,7 @@ static __always_inline int aegis_may_concern(const void *side, const struct aegi
 }
 
 /* Decides one request. The answer is complete whatever happens. */
-static __always_inline void aegis_decide(const struct aegis_request *request, struct aegis_answer *answer,
-					 const void *known)
+static __always_inline void aegis_decide(const struct aegis_request *request, struct aegis_answer *answer)
 {
 	const struct aegis_self_check *check = aegis_self_check(request->side);
 	struct aegis_active active = aegis_active(request->side);
@@ -273,7 +304,7 @@ static __always_inline void aegis_decide(const struct aegis_request *request, st
 	/* Nothing is armed yet: the probes are attached before the first generation is flipped in. */
 	if (!active.generation)
 		return;
-	failed = aegis_ask_rules(request, answer, known);
+	failed = aegis_ask_rules(request, answer);
 	if (failed)
 		aegis_undecidable(request, answer, active.enforced_operations, failed);
 	if (answer->verdict == AEGIS_VERDICT_ALLOW || answer->self_check)

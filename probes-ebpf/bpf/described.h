@@ -37,6 +37,12 @@ struct aegis_described {
 	struct aegis_process process;
 	struct aegis_held held;
 	struct aegis_membership membership;
+	struct aegis_condition condition;
+	struct aegis_member_key member_key;
+	struct aegis_member member;
+	struct aegis_range range;
+	struct aegis_image image;
+	struct aegis_lineage lineage;
 };
 
 static __attribute__((used)) void aegis_describe(const struct aegis_described *described)

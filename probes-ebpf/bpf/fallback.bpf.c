@@ -6,6 +6,7 @@
  * sys_exit             the end of each system call: of those that open a file by name, and that map one as
  *                      executable memory
  * sched_process_exec   a program has been started
+ * sched_process_fork   a process has been made: it takes over what is recorded of its parent
  *
  * Identity is that of the LSM probes: an opened file is found by its new descriptor, a mapped one in the mapping, a
  * started one in what the kernel ran. No path string is looked at, so none can be swapped meanwhile. What cannot be
@@ -150,10 +151,9 @@ int aegis_sys_exit(uint64_t *ctx)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
-int aegis_sched_process_exec(uint64_t *ctx)
+/* Asks for a program that has been started, as the one who started it. */
+static __always_inline void ask_started(const struct linux_binprm *program)
 {
-	const struct linux_binprm *program = (const struct linux_binprm *)ctx[2];
 	const struct file *file = READ(program, file), *handed = READ(program, executable);
 	struct aegis_answer answer = {};
 	struct aegis_request request = {
@@ -163,11 +163,11 @@ int aegis_sched_process_exec(uint64_t *ctx)
 	};
 
 	if (!asked_for(request.operations))
-		return 0;
+		return;
 	started(&request, &answer, file);
 	/* What else is asked for would be taken for the answer. */
 	if (aegis_self_check(NULL))
-		return 0;
+		return;
 	/* The dynamic loader, in which a program begins. One without a loader begins in itself. */
 	mapped(&request, &answer, bpf_task_pt_regs(bpf_get_current_task_btf())->ip, 0, READ(file, f_inode));
 	/* What an interpreter of binfmt_misc was handed as a descriptor. */
@@ -179,6 +179,26 @@ int aegis_sched_process_exec(uint64_t *ctx)
 		 * it, and that is seen, as reading. */
 		unseen();
 	}
+}
+
+SEC("tp_btf/sched_process_exec")
+int aegis_sched_process_exec(uint64_t *ctx)
+{
+	const struct linux_binprm *program = (const struct linux_binprm *)ctx[2];
+
+	ask_started(program);
+	record_exec(READ(program, file));
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int aegis_sched_process_fork(uint64_t *ctx)
+{
+	struct task_struct *child = (struct task_struct *)ctx[1];
+
+	/* Threads have the record of their first thread. */
+	if (child->group_leader == child)
+		record_fork(child);
 	return 0;
 }
 

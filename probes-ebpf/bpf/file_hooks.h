@@ -6,7 +6,7 @@
  * mmap_file            mapping a file as executable memory
  * file_mprotect        making an existing mapping of a file executable
  * path_truncate        truncate by path; up to 6.1 also by a descriptor, and opening with O_TRUNC
- * file_truncate        those two from 6.2 on; both are twins of inode_setattr, see attr_hooks.h
+ * file_truncate        those two from 6.2 on; both have a twin in attr_hooks.h
  * bprm_check_security  starting a program, a script, an interpreter
  *
  * What was opened or mapped before the probes were armed goes on working. A program earlier in the chain that
@@ -17,6 +17,7 @@
 
 #include "file.h"
 #include "opened.h"
+#include "quick.h"
 
 /* The bits that say the same in a file's mode and in operations. */
 _Static_assert(FMODE_READ == AEGIS_OPERATION_READ && FMODE_WRITE == AEGIS_OPERATION_WRITE, "they are taken over");
@@ -38,35 +39,18 @@ static __always_inline uint32_t opening(uint32_t flags, uint32_t mode)
 	return operations ?: AEGIS_OPERATION_READ | AEGIS_OPERATION_WRITE;
 }
 
-/* The one hot probe. It reads through verified pointers, without a helper call for each field, and has the decision
- * inline. */
+/* The one hot probe: nearly all opens end with opening_concerns(). */
 SEC("lsm/file_open")
 int aegis_file_open(uint64_t *ctx)
 {
 	const struct file *file = (const struct file *)ctx[0];
-	const struct dentry *dentry = file->f_path.dentry, *up = dentry->d_parent;
-	const struct inode *inode = file->f_inode, *parent = up->d_inode;
-	const struct super_block *super = inode->i_sb;
-	struct aegis_answer answer = {};
-	struct aegis_request request = {
-		.object = { inode->i_ino, super->s_dev, inode->i_generation },
-		.operations = opening(file->f_flags, file->f_mode),
-		.hook = AEGIS_HOOK_FILE_OPEN,
-		.side = dentry,
-		.mount = file->f_path.mnt,
-		.up = up,
-	};
+	uint32_t operations = opening(file->f_flags, file->f_mode);
 
-	/* The root of a file system has no name. */
-	if (up != dentry) {
-		request.parent.ino = parent->i_ino;
-		/* They differ where the file is the real one below an overlay and the name is the overlay's. */
-		request.parent.dev = parent->i_sb == super ? request.object.dev : parent->i_sb->s_dev;
-		request.parent.inode_generation = parent->i_generation;
-	}
-	aegis_decide(&request, &answer, dentry);
+	/* allow: no rule speaks against it, nor can any */
+	if (!opening_concerns(file, operations))
+		return 0;
 	/* deny: a rule, or an error that a rule could have met */
-	if (concluded(&request, &answer))
+	if (file_denied(file, operations, AEGIS_HOOK_FILE_OPEN))
 		return -EPERM;
 	/* allow: no rule speaks against it */
 	return 0;
@@ -150,11 +134,18 @@ int aegis_file_truncate(uint64_t *ctx)
 SEC("lsm/bprm_check_security")
 int aegis_bprm_check_security(uint64_t *ctx)
 {
-	const struct linux_binprm *program = (const struct linux_binprm *)ctx[0];
+	struct linux_binprm *program = (struct linux_binprm *)ctx[0];
+	const struct file *file = READ(program, file);
+	int what = decided((uint64_t)READ(file, f_inode), (uint64_t)READ(file, f_path.dentry),
+			   (uint64_t)READ(file, f_path.mnt),
+			   (uint64_t)AEGIS_HOOK_BPRM_CHECK << 32 | AEGIS_OPERATION_EXEC);
 
 	/* deny: a rule, or an error that a rule could have met */
-	if (file_denied(READ(program, file), AEGIS_OPERATION_EXEC, AEGIS_HOOK_BPRM_CHECK))
+	if (what & DENIED)
 		return -EPERM;
+	/* It is excepted from a rule: nobody shall make it load what he likes. */
+	if (what & SECURE)
+		bpf_bprm_opts_set(program, SECURE_EXEC);
 	/* allow: no rule speaks against it */
 	return 0;
 }

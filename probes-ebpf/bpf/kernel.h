@@ -26,12 +26,13 @@ typedef unsigned long long uint64_t;
 #define __type(name, value) typeof(value) *name
 #define __array(name, value) typeof(value) *name[]
 
-enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_PERCPU_ARRAY = 6, MAP_LRU_HASH = 9, MAP_ARRAY_OF_MAPS = 12, MAP_RINGBUF = 27 };
+enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_PERCPU_ARRAY = 6, MAP_LRU_HASH = 9, MAP_ARRAY_OF_MAPS = 12, MAP_RINGBUF = 27, MAP_TASK_STORAGE = 29 };
 enum { ANY_ELEMENT, NEW_ELEMENT };
 enum { MAP_NO_PREALLOC = 1, MAP_MMAPABLE = 1024, MAP_INNER = 4096 };
 
 struct seq_file;
 struct task_struct;
+struct linux_binprm;
 
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*const bpf_map_update_elem)(void *map, const void *key, const void *value, uint64_t flags) = (void *)2;
@@ -51,12 +52,13 @@ static void *(*const bpf_ringbuf_reserve)(void *ring, uint64_t size, uint64_t fl
 static void (*const bpf_ringbuf_submit)(void *data, uint64_t flags) = (void *)132;
 static struct task_struct *(*const bpf_get_current_task_btf)(void) = (void *)158;
 
+static void *(*const bpf_task_storage_get)(void *map, struct task_struct *task, void *value,
+					   uint64_t flags) = (void *)156;
+static long (*const bpf_bprm_opts_set)(struct linux_binprm *bprm, uint64_t flags) = (void *)159;
 static struct pt_regs *(*const bpf_task_pt_regs)(struct task_struct *task) = (void *)175;
 static long (*const bpf_find_vma)(struct task_struct *task, uint64_t address, void *step, void *context,
 				  uint64_t flags) = (void *)180;
 static long (*const bpf_loop)(uint32_t times, void *step, void *context, uint64_t flags) = (void *)181;
-static long (*const bpf_get_func_arg)(void *ctx, uint32_t number, uint64_t *value) = (void *)183;
-static long (*const bpf_get_func_arg_cnt)(void *ctx) = (void *)185;
 
 #define EPERM 1
 #define O_TRUNC 01000
@@ -68,6 +70,16 @@ static long (*const bpf_get_func_arg_cnt)(void *ctx) = (void *)185;
 #define F_FLAGS_EXEC 0x20
 /* Open for nothing: a mere place (O_PATH). */
 #define FMODE_PATH 0x4000
+/* Of bpf_task_storage_get. */
+#define STORAGE_CREATE 1
+/* Of bpf_bprm_opts_set. */
+#define SECURE_EXEC 1
+/* The child shares its memory and signals with the caller (include/uapi/linux/sched.h). */
+#define CLONE_THREAD 0x10000
+/* A thread of the kernel itself (include/linux/sched.h). */
+#define PF_KTHREAD 0x00200000
+/* A root that is none of its file system's: what is above it is not known (include/linux/dcache.h). */
+#define DCACHE_DISCONNECTED 0x20
 #define PROT_READ 1
 #define PROT_EXEC 4
 #define VM_EXEC 0x4
@@ -104,15 +116,11 @@ struct qstr {
 };
 
 struct dentry {
+	uint32_t d_flags;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
 	struct super_block *d_sb;
-};
-
-/* How attributes are to be changed. */
-struct iattr {
-	uint32_t ia_valid;
 };
 
 struct vfsmount {
@@ -190,6 +198,10 @@ struct mnt_namespace {
 	struct ns_common ns;
 };
 
+struct user_namespace {
+	struct ns_common ns;
+};
+
 struct pid_namespace {
 	struct ns_common ns;
 };
@@ -231,8 +243,15 @@ typedef struct {
 	uint32_t val;
 } kuid_t;
 
+typedef struct {
+	uint32_t val;
+} kgid_t;
+
 struct cred {
 	kuid_t uid;
+	kuid_t euid;
+	kgid_t egid;
+	struct user_namespace *user_ns;
 };
 
 struct mm_struct;
@@ -249,7 +268,9 @@ struct task_struct {
 	int tgid;
 	struct mm_struct *mm;
 	struct pid *thread_pid;
+	uint32_t flags;
 	const struct cred *real_cred;
+	const struct cred *cred;
 	char comm[16];
 	struct css_set *cgroups;
 	struct task_struct *group_leader;

@@ -23,9 +23,6 @@
 
 #include "file.h"
 
-/* The argument of a hook as a plain address. */
-#define ARGUMENT(type, number) ((const type *)ctx[number])
-
 /* Whether an operation on a name is denied, and on what stands there, if anything does. */
 static __always_inline int name_denied(const struct dentry *dentry, uint32_t operations, uint32_t hook)
 {

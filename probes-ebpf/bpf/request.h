@@ -14,16 +14,13 @@ struct aegis_request {
 	/* Directory of the name that was used; ino 0 where there is none. */
 	struct aegis_object_key parent;
 	uint32_t operations;
-	uint32_t hook;
+	uint16_t hook;
 	/* Whether another hook will be asked about the same operation. */
-	uint64_t is_twin;
+	uint16_t is_twin;
 	/* The dentry in the kernel, the tables on the host. */
 	const void *side;
 	/* The mount on which the dentry was reached, if it is known; for the path in the event alone. */
 	const void *mount;
-	/* The dentry of the name's directory when the request was made, by which it is seen whether the name has left
-	 * it since. Not used on the host. */
-	const void *up;
 };
 
 /* Values of `self_check` in an answer: the current task makes a self-check, on this hook or on another one. */
@@ -39,8 +36,42 @@ struct aegis_answer {
 	uint8_t self_check;
 	uint32_t token;
 	/* Set if the operation, once it is done, changes what a rule's path stands for: the daemon is told then. */
-	uint32_t notice;
+	uint8_t notice;
+	/* Set while only rows are looked at that allow. */
+	uint8_t allowing;
+	/* Set if what is started from the object is excepted from some rule. */
+	uint8_t secure;
+	/* The tenants that allow it, as bits. */
+	uint64_t allowed;
 };
+
+/* Rows that follow each other. */
+struct aegis_ruleset {
+	uint32_t first_row;
+	uint32_t row_count;
+};
+
+/* What a directory above has on what is below it: rows of its own; or of names in it, and the one that is on the way has
+ * to be asked for. */
+union aegis_upper {
+	struct aegis_ruleset ruleset;
+	const void *name;
+};
+
+/* Those of all directories above. */
+struct aegis_above {
+	uint32_t count;
+	/* Bits of those that are names. */
+	uint32_t names;
+	union aegis_upper uppers[AEGIS_MAX_SUBTREES];
+};
+
+/* Stands before a loop that is not to become a sequence: there is little room on the stack. */
+#ifdef __clang__
+#define AEGIS_AS_A_LOOP _Pragma("clang loop unroll(disable)")
+#else
+#define AEGIS_AS_A_LOOP
+#endif
 
 /* Operations that change which object a name stands for. */
 #define AEGIS_ON_NAMES                                                                                         \
@@ -62,6 +93,10 @@ enum aegis_force {
 	AEGIS_FORCE_PARENT_MIXED,
 	AEGIS_FORCE_SLOTS_MISSING,
 	AEGIS_FORCE_NAME_UNREADABLE,
+	AEGIS_FORCE_WALK_INCOMPLETE,
+	AEGIS_FORCE_CONDITION_MISSING,
+	AEGIS_FORCE_MEMBERS_MISSING,
+	AEGIS_FORCE_SUBJECT_UNKNOWN,
 };
 
 #define AEGIS_ROTATE(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
@@ -109,6 +144,20 @@ static __always_inline uint64_t aegis_name_end(struct aegis_name_hash *hash, uin
 	AEGIS_SIP_ROUND(hash->v0, hash->v1, hash->v2, hash->v3);
 	AEGIS_SIP_ROUND(hash->v0, hash->v1, hash->v2, hash->v3);
 	return hash->v0 ^ hash->v1 ^ hash->v2 ^ hash->v3;
+}
+
+/* A name in a directory as one number, by which processes remember what they were started from. Never 0. */
+static __always_inline uint64_t aegis_slot_number(const struct aegis_slot_key *slot, const uint64_t *key)
+{
+	struct aegis_name_hash hash;
+	uint64_t number;
+
+	aegis_name_begin(&hash, key);
+	aegis_name_word(&hash, slot->parent.ino);
+	aegis_name_word(&hash, (uint64_t)slot->parent.dev << 32 | slot->parent.inode_generation);
+	aegis_name_word(&hash, slot->name_hash);
+	number = aegis_name_end(&hash, 0, 24);
+	return number ?: 1;
 }
 
 #endif

@@ -6,7 +6,7 @@
 #ifndef AEGIS_SUBJECT_H
 #define AEGIS_SUBJECT_H
 
-#include "tables.h"
+#include "lineage.h"
 
 /* Levels of the cgroup tree that are looked at, from the root. A cgroup below the last of them is not found to
  * be exempt or surviving by itself, but by what is above it: that errs towards deny. */
@@ -87,6 +87,48 @@ AEGIS_SUBPROGRAM int aegis_exempt(const struct aegis_request *request, uint32_t 
 		return 0;
 	aegis_loop(CGROUP_LEVELS, exempt_step, &walk);
 	return walk.found;
+}
+
+static __always_inline const struct aegis_lineage *aegis_lineage(const void *side)
+{
+	return lineage_of_current(0);
+}
+
+static __always_inline int aegis_has_no_exe(const void *side)
+{
+	return bpf_get_current_task_btf()->flags & PF_KTHREAD;
+}
+
+/* The number of the pid namespace that a task is in. */
+static __always_inline uint32_t pid_namespace_of(const struct task_struct *task)
+{
+	const struct pid *pid = READ(task, thread_pid);
+	const struct upid *numbers = (const void *)pid + OFFSET_OF(struct pid, numbers);
+
+	return pid ? READ(READ(numbers + READ(pid, level), ns), ns.inum) : 0;
+}
+
+static __always_inline uint32_t aegis_number_of(const void *side, uint32_t asked)
+{
+	const struct task_struct *task = bpf_get_current_task_btf();
+	const struct cred *cred = READ(task, cred);
+
+	switch (asked) {
+	case AEGIS_ASKS_UID:
+		return READ(cred, euid.val);
+	case AEGIS_ASKS_GID:
+		return READ(cred, egid.val);
+	case AEGIS_ASKS_USER_NS:
+		return READ(READ(cred, user_ns), ns.inum);
+	case AEGIS_ASKS_PID_NS:
+		return pid_namespace_of(task);
+	}
+	return READ(READ(READ(task, nsproxy), mnt_ns), ns.inum);
+}
+
+static __always_inline uint64_t aegis_cgroup(const void *side, uint32_t level)
+{
+	return bpf_get_current_ancestor_cgroup_id(level);
 }
 
 #endif

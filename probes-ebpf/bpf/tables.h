@@ -52,6 +52,29 @@ struct exempt_template {
 	__uint(value_size, sizeof(struct aegis_exempt));
 };
 
+struct conditions_template {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, MAP_INNER);
+	__uint(key_size, sizeof(uint32_t));
+	__uint(value_size, sizeof(struct aegis_condition));
+};
+
+struct members_template {
+	__uint(type, MAP_HASH);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(struct aegis_member_key));
+	__uint(value_size, sizeof(struct aegis_member));
+};
+
+struct ranges_template {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, MAP_INNER);
+	__uint(key_size, sizeof(uint32_t));
+	__uint(value_size, sizeof(struct aegis_range));
+};
+
 /* One entry whatever the policy: without MAP_INNER the kernel inlines the look-up. */
 struct generations_template {
 	__uint(type, MAP_ARRAY);
@@ -73,6 +96,9 @@ BANKED(slots);
 BANKED(rows);
 BANKED(rules);
 BANKED(exempt);
+BANKED(conditions);
+BANKED(members);
+BANKED(ranges);
 BANKED(generations);
 
 struct {
@@ -223,6 +249,21 @@ static __always_inline void *aegis_rows(const void *side, uint32_t bank)
 	return bpf_map_lookup_elem(&rows, &bank);
 }
 
+static __always_inline void *aegis_conditions(const void *side, uint32_t bank)
+{
+	return bpf_map_lookup_elem(&conditions, &bank);
+}
+
+static __always_inline void *aegis_members(const void *side, uint32_t bank)
+{
+	return bpf_map_lookup_elem(&members, &bank);
+}
+
+static __always_inline void *aegis_ranges(const void *side, uint32_t bank)
+{
+	return bpf_map_lookup_elem(&ranges, &bank);
+}
+
 static __always_inline const struct aegis_entry *aegis_object(void *table, const struct aegis_inode_number *key)
 {
 	return bpf_map_lookup_elem(table, key);
@@ -236,6 +277,21 @@ static __always_inline const struct aegis_entry *aegis_slot(void *table, const s
 static __always_inline const struct aegis_row *aegis_row(void *table, uint32_t index)
 {
 	return bpf_map_lookup_elem(table, &index);
+}
+
+static __always_inline const struct aegis_condition *aegis_condition(void *table, uint32_t index)
+{
+	return bpf_map_lookup_elem(table, &index);
+}
+
+static __always_inline const struct aegis_range *aegis_range(void *table, uint32_t index)
+{
+	return bpf_map_lookup_elem(table, &index);
+}
+
+static __always_inline const struct aegis_member *aegis_member(void *table, const struct aegis_member_key *key)
+{
+	return bpf_map_lookup_elem(table, key);
 }
 
 #endif

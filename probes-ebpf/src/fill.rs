@@ -15,6 +15,12 @@ pub enum Table {
     Rows,
     /// Exempt cgroups.
     Exempt,
+    /// Conditions on who acts.
+    Conditions,
+    /// What these list.
+    Members,
+    /// Ranges of users and groups in them.
+    Ranges,
     /// Who and what is never denied.
     Survival,
     /// What is decided over and over.
@@ -25,12 +31,15 @@ pub enum Table {
 
 impl Table {
     /// Each of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Rules,
         Self::Objects,
         Self::Slots,
         Self::Rows,
         Self::Exempt,
+        Self::Conditions,
+        Self::Members,
+        Self::Ranges,
         Self::Survival,
         Self::Storms,
         Self::Summarised,
@@ -45,6 +54,9 @@ impl Table {
             Self::Slots => "slots",
             Self::Rows => "rows",
             Self::Exempt => "exempt",
+            Self::Conditions => "conditions",
+            Self::Members => "members",
+            Self::Ranges => "ranges",
             Self::Survival => "survival",
             Self::Storms => "storms",
             Self::Summarised => "summarised",
@@ -59,6 +71,9 @@ impl Table {
             Self::Slots => Some(info.slots),
             Self::Rows => Some(info.rows),
             Self::Exempt => Some(info.exempt),
+            Self::Conditions => Some(info.conditions),
+            Self::Members => Some(info.members),
+            Self::Ranges => Some(info.ranges),
             Self::Survival | Self::Storms | Self::Summarised => None,
         }
     }

@@ -11,11 +11,12 @@ use crate::guarded::Guarded;
 use crate::mapped::Mapped;
 use crate::object::open_map;
 use crate::pins::PinDir;
+use crate::subjects::Subjects;
 use crate::sys::{self, MapShape};
 use crate::tables::Tables;
 use aegis_kernel_abi::{
-    Active, BANKS, Entry, Exempt, GenerationInfo, InodeNumber, Operations, RULE_PENDING, Row, RuleInfo,
-    SlotKey,
+    Active, BANKS, Condition, Entry, Exempt, GenerationInfo, InodeNumber, Member, MemberKey, Operations,
+    RULE_PENDING, Range, Row, RuleInfo, SlotKey,
 };
 use aya_obj::generated::bpf_map_info;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -67,6 +68,9 @@ pub struct Generations {
     rows: Banked,
     rules: Banked,
     exempt: Banked,
+    conditions: Banked,
+    members: Banked,
+    ranges: Banked,
     infos: Banked,
     hits: Banked,
     /// The generation under which no decision of the one before is being made any more, as far as this process knows.
@@ -126,6 +130,9 @@ impl Generations {
             rows: Banked::open(pins, "rows")?,
             rules: Banked::open(pins, "rules")?,
             exempt: Banked::open(pins, "exempt")?,
+            conditions: Banked::open(pins, "conditions")?,
+            members: Banked::open(pins, "members")?,
+            ranges: Banked::open(pins, "ranges")?,
             infos: Banked::open(pins, "generations")?,
             hits: Banked::open(pins, "hits")?,
             settled: AtomicU32::new(0),
@@ -178,6 +185,9 @@ impl Generations {
                 (&self.rows, rows()?),
                 (&self.rules, rules()?),
                 (&self.exempt, pairs(hash::<u64, Exempt>("exempt"), &tables.exempt)?),
+                (&self.conditions, list(array::<Condition>("conditions"), &tables.subjects.conditions)?),
+                (&self.members, pairs(hash::<MemberKey, Member>("members"), &tables.subjects.members)?),
+                (&self.ranges, list(array::<Range>("ranges"), &tables.subjects.ranges)?),
                 (&self.hits, no_hits(tables.info.rules)?),
             ])
         })?;
@@ -244,7 +254,10 @@ impl Generations {
             return differs(table, format!("an entry belongs to generation {found}, not {generation}"));
         }
         if tables.stamped(0).digest() != expected.table_digest {
-            return differs("objects, slots, rows, rules or exempt", "its digest is another".to_owned());
+            return differs(
+                "objects, slots, rows, rules, exempt or conditions",
+                "its digest is another".to_owned(),
+            );
         }
         Ok(())
     }
@@ -285,9 +298,9 @@ impl Generations {
     /// If a table cannot be looked at.
     pub fn fills(&self, generation: u32) -> Result<Vec<Fill>, Error> {
         let Some(info) = self.info(generation)? else { return Ok(Vec::new()) };
-        let Self { objects, slots, rows, rules, exempt, .. } = self;
+        let Self { objects, slots, rows, rules, exempt, conditions, members, ranges, .. } = self;
         let mut fills = Vec::new();
-        for banked in [rules, objects, slots, rows, exempt] {
+        for banked in [rules, objects, slots, rows, exempt, conditions, members, ranges] {
             let table = Table::ALL.into_iter().find(|table| table.word() == banked.name);
             let loaded = table.and_then(|table| table.loaded(&info).map(|entries| (table, entries)));
             let (Some((table, entries)), Some(inner)) = (loaded, banked.inner(generation % BANKS)?) else {
@@ -304,8 +317,8 @@ impl Generations {
     /// # Errors
     /// If a table cannot be looked at.
     pub fn memory(&self) -> Result<u64, Error> {
-        let Self { objects, slots, rows, rules, exempt, infos, hits, .. } = self;
-        let tables = [objects, slots, rows, rules, exempt, infos, hits];
+        let Self { objects, slots, rows, rules, exempt, conditions, members, ranges, infos, hits, .. } = self;
+        let tables = [objects, slots, rows, rules, exempt, conditions, members, ranges, infos, hits];
         let mut sum = 0;
         for (table, bank) in tables.iter().flat_map(|table| (0..BANKS).map(move |bank| (table, bank))) {
             if let Some(inner) = table.inner(bank)? {
@@ -363,7 +376,13 @@ impl Generations {
             let rows = beside::start(scope, "rows", &rows);
             let rules = beside::start(scope, "rules", &rules);
             let exempt = sorted(&self.exempt, bank)?;
-            Ok(Tables { objects: objects()?, slots: slots()?, rows: rows()?, rules: rules()?, exempt, info })
+            let subjects = Subjects {
+                conditions: listed(&self.conditions, bank, info.conditions)?,
+                members: sorted(&self.members, bank)?,
+                ranges: listed(&self.ranges, bank, info.ranges)?,
+            };
+            let (objects, slots, rows, rules) = (objects()?, slots()?, rows()?, rules()?);
+            Ok(Tables { objects, slots, rows, rules, exempt, subjects, info })
         })
     }
 }
@@ -374,7 +393,8 @@ fn stray(tables: &Tables, generation: u32) -> Option<(&'static str, u32)> {
     let slots = tables.slots.iter().map(|(_, entry)| ("slots", entry.generation));
     let rows = tables.rows.iter().map(|row| ("rows", row.generation));
     let exempt = tables.exempt.iter().map(|(_, exempt)| ("exempt", exempt.generation));
-    objects.chain(slots).chain(rows).chain(exempt).find(|(_, found)| *found != generation)
+    let subjects = tables.subjects.generations();
+    objects.chain(slots).chain(rows).chain(exempt).chain(subjects).find(|(_, found)| *found != generation)
 }
 
 /// Entries that a map has room for; of a ring, bytes.

@@ -7,8 +7,8 @@
 
 use crate::tables::Tables;
 use aegis_kernel_abi::{
-    Entry, Held, InodeNumber, Mode, ObjectKey, Operations, ROW_ANY_INODE_GENERATION, ROW_SELF_CHECK, Row,
-    SURVIVAL_CGROUP, SURVIVAL_OBJECT, SURVIVAL_PROCESS, Survival, SurvivalKey,
+    Entry, Held, InodeNumber, Mode, ObjectKey, Operations, ROW_ALLOW, ROW_ANY_INODE_GENERATION,
+    ROW_SELF_CHECK, Row, SURVIVAL_CGROUP, SURVIVAL_OBJECT, SURVIVAL_PROCESS, Survival, SurvivalKey,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -136,7 +136,7 @@ impl Guarded {
 
 /// Rows of the self-check concern nobody who holds anything.
 fn counts(row: &Row) -> bool {
-    row.flags & ROW_SELF_CHECK == 0
+    row.flags & (ROW_SELF_CHECK | ROW_ALLOW) == 0
 }
 
 fn operations(row: &Row) -> Operations {

@@ -5,11 +5,10 @@
 //! open, as for loop devices and swap.
 
 use crate::error::{Error, call};
-use crate::object::{KernelTypes, holders_object, whole};
+use crate::object::{KernelTypes, holders_object, load_iterator, whole};
 use crate::sys;
 use aegis_kernel_abi::{HELD_DESCRIPTOR, Held, Membership, ObjectKey};
 use aya::Ebpf;
-use aya::programs::{Iter, ProgramError};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -24,6 +23,10 @@ pub struct HolderProbes {
 const DESCRIPTORS: &str = "aegis_descriptors";
 const MAPPINGS: &str = "aegis_mappings";
 const MEMBERSHIPS: &str = "aegis_memberships";
+
+/// All programs of the object, with what each iterates over.
+pub(crate) const PROGRAMS: [(&str, &str); 3] =
+    [(DESCRIPTORS, "task_file"), (MAPPINGS, "task_vma"), (MEMBERSHIPS, "task")];
 
 /// Descriptors of threads with tables of their own that are remembered, so that none is told twice. Only threads whose
 /// first thread has ended, or that left its table, have such. Beyond that number a descriptor may be told twice.
@@ -40,13 +43,8 @@ impl HolderProbes {
     pub fn load() -> Result<Self, Error> {
         let types = KernelTypes::read()?;
         let mut ebpf = types.open(holders_object())?;
-        for (name, kind) in [(DESCRIPTORS, "task_file"), (MAPPINGS, "task_vma"), (MEMBERSHIPS, "task")] {
-            let program: &mut Iter = ebpf
-                .program_mut(name)
-                .ok_or_else(|| Error::Object(format!("it has no program {name}")))?
-                .try_into()
-                .map_err(|error: ProgramError| Error::Object(whole(&error)))?;
-            program.load(kind, types.btf()).map_err(|error| Error::Object(whole(&error)))?;
+        for (name, over) in PROGRAMS {
+            load_iterator(&mut ebpf, name, over, &types)?;
         }
         Ok(Self { ebpf })
     }

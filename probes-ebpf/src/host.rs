@@ -30,7 +30,7 @@ pub struct Capabilities {
 }
 
 /// The smallest ring that a kernel takes: one page.
-const TRIAL: Settings =
+pub(crate) const TRIAL: Settings =
     Settings { ring_bytes: 4096, test: TestSettings { force: 0, pause: 0 }, fallback: true };
 
 /// Tries everything: loads probes, attaches for a moment one that only counts, leaves nothing behind.

@@ -27,6 +27,9 @@ pub struct LinkInfo {
     pub run_count: u64,
     /// How long those took, in nanoseconds.
     pub run_time_ns: u64,
+    /// Instructions that the verifier looked at before it took the program, each as often as it came by. It gives up at a
+    /// million.
+    pub verified_instructions: u32,
 }
 
 /// What the pins say.
@@ -97,6 +100,7 @@ pub(crate) fn link_info(pins: &PinDir, hook: Hook) -> Result<Option<LinkInfo>, E
         recursion_misses: described.recursion_misses,
         run_count: described.run_cnt,
         run_time_ns: described.run_time_ns,
+        verified_instructions: described.verified_insns,
     }))
 }
 

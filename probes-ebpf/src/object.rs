@@ -5,7 +5,7 @@ use crate::pins::PinDir;
 use crate::probes::Settings;
 use crate::sys;
 use aegis_kernel_abi::{ABI_VERSION, HOOKS, Hook, Identity, Kind};
-use aya::programs::{BtfTracePoint, Lsm, Program, ProgramError};
+use aya::programs::{BtfTracePoint, Iter, Lsm, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_obj::btf::BtfKind;
 use aya_obj::generated::bpf_prog_info;
@@ -123,31 +123,63 @@ pub(crate) fn whole(error: &dyn std::error::Error) -> String {
 /// Loads a kind of probes into the kernel; nothing is attached or pinned. Dropping it unloads all.
 pub(crate) fn load(kind: Kind, settings: Settings) -> Result<Ebpf, Error> {
     let types = KernelTypes::read()?;
-    let mut ebpf = EbpfLoader::new()
+    let mut ebpf = load_maps(kind, settings, &types)?;
+    for hook in kind.hooks().filter(|hook| !hook.is_optional() || is_in(types.btf(), *hook)) {
+        load_program(&mut ebpf, hook, &types)?;
+    }
+    load_iterator(&mut ebpf, RECORDER_PROGRAM, RECORDER_OVER, &types)?;
+    Ok(ebpf)
+}
+
+/// Loads the maps of a kind of probes, and makes its programs ready to be loaded.
+pub(crate) fn load_maps(kind: Kind, settings: Settings, types: &KernelTypes) -> Result<Ebpf, Error> {
+    EbpfLoader::new()
         .btf(Some(types.btf()))
         .map_max_entries("events", settings.ring_bytes)
         .map_max_entries("reader", crate::accounts::possible_cpus()?)
         .override_global("test_force", &settings.test.force, true)
         .override_global("test_pause", &settings.test.pause, true)
+        // Storage of tasks, which nobody here looks into by aya.
+        .allow_unsupported_maps()
         .load(object_of(kind))
-        .map_err(|error| Error::Object(whole(&error)))?;
-    for hook in kind.hooks().filter(|hook| !hook.is_optional() || is_in(types.btf(), *hook)) {
-        let program = program_mut(&mut ebpf, hook)?;
-        let loaded = match kind {
-            Kind::Lsm => {
-                <&mut Lsm>::try_from(program).and_then(|program| program.load(hook.word(), types.btf()))
-            }
-            Kind::Fallback => <&mut BtfTracePoint>::try_from(program)
-                .and_then(|program| program.load(hook.word(), types.btf())),
-        };
-        loaded.map_err(|error| refused(hook, &error))?;
-    }
-    Ok(ebpf)
+        .map_err(|error| Error::Object(whole(&error)))
+}
+
+/// Loads the program of a hook.
+pub(crate) fn load_program(ebpf: &mut Ebpf, hook: Hook, types: &KernelTypes) -> Result<(), Error> {
+    let program = program_mut(ebpf, hook)?;
+    let loaded = match hook.kind() {
+        Kind::Lsm => <&mut Lsm>::try_from(program).and_then(|program| program.load(hook.word(), types.btf())),
+        Kind::Fallback => {
+            <&mut BtfTracePoint>::try_from(program).and_then(|program| program.load(hook.word(), types.btf()))
+        }
+    };
+    loaded.map_err(|error| refused(hook, &error))
+}
+
+/// Loads an iterator program by its name, over things of this kind.
+pub(crate) fn load_iterator(
+    ebpf: &mut Ebpf,
+    name: &str,
+    over: &str,
+    types: &KernelTypes,
+) -> Result<(), Error> {
+    let program: &mut Iter = ebpf
+        .program_mut(name)
+        .ok_or_else(|| Error::Object(format!("it has no program {name}")))?
+        .try_into()
+        .map_err(|error: ProgramError| Error::Object(whole(&error)))?;
+    program.load(over, types.btf()).map_err(|error| Error::Object(whole(&error)))
 }
 
 /// Whether the running kernel has a hook.
-fn is_in(btf: &Btf, hook: Hook) -> bool {
-    btf.id_by_type_name_kind(&format!("bpf_lsm_{}", hook.word()), BtfKind::Func).is_ok()
+pub(crate) fn is_in(btf: &Btf, hook: Hook) -> bool {
+    // What aya looks for when it loads a program on it.
+    let (name, kind) = match hook.kind() {
+        Kind::Lsm => (format!("bpf_lsm_{}", hook.word()), BtfKind::Func),
+        Kind::Fallback => (format!("btf_trace_{}", hook.word()), BtfKind::Typedef),
+    };
+    btf.id_by_type_name_kind(&name, kind).is_ok()
 }
 
 /// Tells a kernel that takes no LSM programs at all from one whose verifier does not take ours.
@@ -198,6 +230,11 @@ pub(crate) fn pin_all(ebpf: &mut Ebpf, kind: Kind, pins: &PinDir, name_key: [u64
         let path = pins.program(*hook);
         sys::pin(fd.as_fd(), &path).map_err(call_path("pin", &path))?;
     }
+    let path = pins.program_named(RECORDER);
+    let recorder = ebpf.program(RECORDER_PROGRAM);
+    let recorder = recorder.ok_or_else(|| Error::Object(format!("it has no program {RECORDER_PROGRAM}")))?;
+    let recorder = recorder.fd().map_err(|error| Error::Object(whole(&error)))?;
+    sys::pin(recorder.as_fd(), &path).map_err(call_path("pin", &path))?;
     for name in MAPS.iter().filter(|name| **name != IDENTITY) {
         let map = ebpf.map(name).ok_or_else(|| Error::Object(format!("it has no map {name}")))?;
         map.pin(pins.map(name)).map_err(|error| Error::Object(whole(&error)))?;
@@ -232,13 +269,25 @@ pub(crate) fn program_tag(program: std::os::fd::BorrowedFd<'_>) -> std::io::Resu
 
 pub(crate) const IDENTITY: &str = "identity";
 
+/// What is recorded of processes.
+pub(crate) const LINEAGES: &str = "lineages";
+
+/// The program that records processes that are there already.
+pub(crate) const RECORDER: &str = "record_processes";
+/// The same in the object, and what it iterates over.
+pub(crate) const RECORDER_PROGRAM: &str = "aegis_record_processes";
+pub(crate) const RECORDER_OVER: &str = "task";
+
 /// All maps of the object by name. Those that are banked hold the tables of generations.
-pub(crate) const MAPS: [&str; 20] = [
+pub(crate) const MAPS: [&str; 24] = [
     "objects",
     "slots",
     "rows",
     "rules",
     "exempt",
+    "conditions",
+    "members",
+    "ranges",
     "generations",
     "active",
     "self_check",
@@ -253,6 +302,7 @@ pub(crate) const MAPS: [&str; 20] = [
     "ledger",
     "reader",
     "accepted",
+    LINEAGES,
     IDENTITY,
 ];
 

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, call, call_path};
 use crate::generation::Generations;
-use crate::object::{IDENTITY, MAPS};
+use crate::object::{IDENTITY, MAPS, RECORDER};
 use crate::pins::{LINKS_DIR, MAPS_DIR, PROGRAMS_DIR, PinDir};
 use crate::probes::identity_of_this_build;
 use crate::sys;
@@ -56,15 +56,16 @@ pub fn examine(pins: &PinDir, needed: fn(Operations) -> Vec<Class>) -> Result<Op
     let (identity, kind) = identity_of_this_build(pins)?;
     let loaded = |hook: &Hook| identity.program_tags.get(*hook as usize).is_some_and(|tag| *tag != 0);
     let all: Vec<&str> = kind.hooks().filter(loaded).map(Hook::word).collect();
-    found.wrong.extend(differences(PROGRAMS_DIR, &programs, &all, &all));
+    let all_programs = [&all[..], &[RECORDER]].concat();
+    found.wrong.extend(differences(PROGRAMS_DIR, &programs, &all_programs, &all_programs));
     let mut attached = Vec::new();
     // Without all of its tables a generation cannot be read, and they are named already.
     if MAPS.iter().all(|name| maps.contains(*name)) {
         let generations = Generations::open(pins)?;
         let operations = read_back(&generations, &mut found)?;
         let classes = needed(operations);
-        let of_class = |hook: &Hook| classes.contains(&hook.class());
-        attached = kind.hooks().filter(loaded).filter(of_class).map(Hook::word).collect();
+        let hooks: BTreeSet<Hook> = classes.iter().flat_map(|class| class.hooks(kind)).collect();
+        attached = hooks.into_iter().filter(loaded).map(Hook::word).collect();
     }
     found.wrong.extend(differences(LINKS_DIR, &links, &attached, &all));
     found.wrong.extend(replaced(pins, (&identity, kind), [&maps, &programs, &links])?);

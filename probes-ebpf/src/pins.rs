@@ -60,7 +60,11 @@ impl PinDir {
     }
 
     pub(crate) fn program(&self, hook: Hook) -> PathBuf {
-        self.root.join(PROGRAMS_DIR).join(hook.word())
+        self.program_named(hook.word())
+    }
+
+    pub(crate) fn program_named(&self, name: &str) -> PathBuf {
+        self.root.join(PROGRAMS_DIR).join(name)
     }
 
     pub(crate) fn link(&self, hook: Hook) -> PathBuf {

@@ -8,6 +8,7 @@ use crate::fill::{Fill, Table};
 use crate::generation::{Generations, capacity};
 use crate::guarded::Survivors;
 use crate::inspect::{LinkInfo, link_info};
+use crate::lineages::Lineages;
 use crate::notices::NoticeRing;
 use crate::object::{self, IDENTITY, open_map, read_identity};
 use crate::pins::{Lock, PinDir};
@@ -15,8 +16,8 @@ use crate::resolve::Resolver;
 use crate::self_check::{Attempt, Helper, OWN_EXECUTABLE, Way, judge, ways};
 use crate::sys;
 use aegis_kernel_abi::{
-    ABI_VERSION, Class, Counters, Hook, Identity, Kind, ObjectKey, Process, Proof, SelfCheck, Survival,
-    SurvivalKey,
+    ABI_VERSION, Class, Counters, Hook, Identity, Kind, LINEAGE_KNOWN, LINEAGE_UNPROVEN, Lineage, ObjectKey,
+    Process, Proof, SelfCheck, Survival, SurvivalKey,
 };
 use aya::Ebpf;
 use std::fs::OpenOptions;
@@ -66,6 +67,7 @@ pub struct Probes {
     self_check: OwnedFd,
     proofs: OwnedFd,
     survival: OwnedFd,
+    lineages: Lineages,
     accounts: Arc<Accounts>,
     arrival: Arrival,
 }
@@ -99,6 +101,7 @@ impl Probes {
             self_check: open_map(pins, "self_check")?,
             proofs: open_map(pins, "proofs")?,
             survival: open_map(pins, "survival")?,
+            lineages: Lineages::open(pins)?,
             accounts: Arc::new(Accounts::open(pins)?),
             pins: pins.clone(),
             lock,
@@ -173,13 +176,25 @@ impl Probes {
     /// If the kernel refuses. What was attached before stays.
     pub fn attach(&self, class: Class) -> Result<(), Error> {
         let missing = |hook: &Hook| self.is_loaded(*hook) && !self.is_attached(*hook);
-        class.hooks(self.kind).filter(missing).try_for_each(|hook| {
+        let missing: Vec<Hook> = class.hooks(self.kind).filter(missing).collect();
+        let records = class == Class::Process && !missing.is_empty();
+        if records {
+            self.lineages.forget_all()?;
+        }
+        for hook in missing {
             let path = self.pins.program(hook);
             let program = sys::open_pin(&path).map_err(call_path("open", &path))?;
             let link = sys::attach_by_btf(program.as_fd()).map_err(call("attach", hook.word()))?;
             let path = self.pins.link(hook);
-            sys::pin(link.as_fd(), &path).map_err(call_path("pin", &path))
-        })
+            sys::pin(link.as_fd(), &path).map_err(call_path("pin", &path))?;
+        }
+        if records { self.lineages.record_all(&self.pins) } else { Ok(()) }
+    }
+
+    /// What is recorded of processes.
+    #[must_use]
+    pub fn lineages(&self) -> &Lineages {
+        &self.lineages
     }
 
     /// Whether there is a probe for a hook: kernels may lack optional ones.
@@ -272,12 +287,44 @@ impl Probes {
     ) -> Result<Vec<Proof>, Error> {
         let process = resolver.process(helper.pid())?;
         let executable = own_executable(resolver)?;
+        if hooks.iter().any(|hook| hook.class() == Class::Process) {
+            self.prove_lineages(generation, executable)?;
+        }
         let tries = hooks.iter().flat_map(|hook| ways(*hook).iter().map(|way| (*hook, *way)));
         let proven = tries.map(|way| self.prove_hook(generation, way, process, helper, executable)).collect();
         // Whatever came out, nobody is judged by a spare bank any longer.
         sys::map_update(self.self_check.as_fd(), &0_u32, &SelfCheck::default())
             .map_err(call("write", "self_check"))?;
         proven
+    }
+
+    /// Proves that it is recorded what processes are started from: of one that is started now.
+    fn prove_lineages(&self, generation: u32, executable: ObjectKey) -> Result<(), Error> {
+        let started = Helper::start()?;
+        let recorded = self.lineages.of(started.pid())?;
+        let proven = recorded.is_some_and(|recorded| {
+            recorded.exe.file == executable
+                && recorded.flags & (LINEAGE_KNOWN | LINEAGE_UNPROVEN) == LINEAGE_KNOWN
+        });
+        if proven {
+            return Ok(());
+        }
+        let why = match recorded {
+            None => "nothing is recorded of a process that was started".to_owned(),
+            Some(Lineage { exe, flags, .. }) => format!(
+                "a process was started from inode {} of device {}, and inode {} of device {} is recorded (flags {flags:#x})",
+                executable.ino, executable.dev, exe.file.ino, exe.file.dev
+            ),
+        };
+        Err(Error::NotProven { hook: self.recording_hook(), generation, why })
+    }
+
+    /// The hook that records what is started.
+    fn recording_hook(&self) -> Hook {
+        match self.kind {
+            Kind::Lsm => Hook::CommittedCreds,
+            Kind::Fallback => Hook::SchedExec,
+        }
     }
 
     fn prove_hook(

@@ -1,11 +1,10 @@
 //! Asks the kernel for identities: of files that are open here, and of our own processes.
 
 use crate::error::{Error, call};
-use crate::object::{KernelTypes, resolve_object, whole};
+use crate::object::{KernelTypes, load_iterator, resolve_object, whole};
 use crate::sys;
 use aegis_kernel_abi::{ObjectKey, Process, Resolved};
 use aya::Ebpf;
-use aya::programs::{Iter, ProgramError};
 use std::collections::HashMap;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -19,6 +18,9 @@ pub struct Resolver {
 const FILES: &str = "aegis_resolve";
 const PROCESS: &str = "aegis_process";
 
+/// All programs of the object, with what each iterates over.
+pub(crate) const PROGRAMS: [(&str, &str); 2] = [(FILES, "task_file"), (PROCESS, "task")];
+
 impl Resolver {
     /// Loads the probes.
     ///
@@ -27,13 +29,8 @@ impl Resolver {
     pub fn load() -> Result<Self, Error> {
         let types = KernelTypes::read()?;
         let mut ebpf = types.open(resolve_object())?;
-        for (name, kind) in [(FILES, "task_file"), (PROCESS, "task")] {
-            let program: &mut Iter = ebpf
-                .program_mut(name)
-                .ok_or_else(|| Error::Object(format!("it has no program {name}")))?
-                .try_into()
-                .map_err(|error: ProgramError| Error::Object(whole(&error)))?;
-            program.load(kind, types.btf()).map_err(|error| Error::Object(whole(&error)))?;
+        for (name, over) in PROGRAMS {
+            load_iterator(&mut ebpf, name, over, &types)?;
         }
         Ok(Self { ebpf })
     }

@@ -93,8 +93,19 @@ impl Scratch {
             | Hook::FileMprotect
             | Hook::BprmCheck
             | Hook::SysExit
-            | Hook::SchedExec => Err(io::ErrorKind::Unsupported.into()),
+            | Hook::SchedExec
+            | Hook::CommittedCreds
+            | Hook::TaskAlloc
+            | Hook::SchedFork => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+
+    /// Whether what a hook decides is tried here.
+    #[cfg(test)]
+    fn is_for(hook: Hook) -> bool {
+        let on_executable =
+            matches!(hook, Hook::FileOpen | Hook::MmapFile | Hook::FileMprotect | Hook::BprmCheck);
+        !on_executable && !matches!(hook, Hook::CommittedCreds | Hook::TaskAlloc)
     }
 
     /// Inode number and device of what a hook's attempt is about: the file or directory, or where nothing is yet
@@ -106,7 +117,10 @@ impl Scratch {
             | Hook::FileMprotect
             | Hook::BprmCheck
             | Hook::SysExit
-            | Hook::SchedExec => return None,
+            | Hook::SchedExec
+            | Hook::CommittedCreds
+            | Hook::TaskAlloc
+            | Hook::SchedFork => return None,
             Hook::InodeRmdir | Hook::PathRmdir => &self.directory,
             Hook::PathTruncate
             | Hook::FileTruncate
@@ -208,9 +222,7 @@ mod tests {
 
     #[test]
     fn what_nobody_denies_succeeds() {
-        let on_files = |hook: &Hook| {
-            !matches!(hook, Hook::FileOpen | Hook::MmapFile | Hook::FileMprotect | Hook::BprmCheck)
-        };
+        let on_files = |hook: &Hook| Scratch::is_for(*hook);
         for hook in Kind::Lsm.hooks().filter(on_files) {
             let scratch = match Scratch::make() {
                 Err(error) if error.raw_os_error() == Some(libc::EPERM) => {

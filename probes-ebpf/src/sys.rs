@@ -355,6 +355,17 @@ pub(crate) fn iterate_thread(program: BorrowedFd<'_>, thread: u32) -> io::Result
     unsafe { bpf_fd(bpf_cmd::BPF_ITER_CREATE, &mut attr) }.map(std::fs::File::from)
 }
 
+/// A descriptor of a process, by its id in our pid namespace.
+pub(crate) fn pidfd(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: numbers only.
+    let opened = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    match i32::try_from(opened) {
+        // SAFETY: the kernel has just opened it for us, and nobody else knows it.
+        Ok(number) if number >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(number) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Bytes of kernel memory that a map takes, as the kernel tells them beside the descriptor.
 pub(crate) fn map_memory(map: BorrowedFd<'_>) -> io::Result<u64> {
     let told = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", map.as_raw_fd()))?;

@@ -5,10 +5,13 @@
 //! a digest that leaves out the generation's number. This module knows no policy and touches no kernel.
 
 use crate::error::Error;
+use crate::say::{Anchor, Escalate, Header, Say};
+use crate::subjects::{Clause, Conditions, Subjects, Who};
 use aegis_kernel_abi::{
-    ENTRY_HAS_SLOTS, Entry, Exempt, GENERATION_HAS_SLOTS, GenerationInfo, InodeNumber, MAX_ROWS, Mode,
-    ObjectKey, Operations, POLICY_NAME_BYTES, ROW_ANCHOR, ROW_ANY_INODE_GENERATION, ROW_FOLLOW,
-    ROW_SELF_CHECK, RULE_ID_BYTES, RULE_PENDING, RULE_SELF_CHECK, Row, RuleInfo, SELF_CHECK_DEV,
+    ANY_DEV, ANY_INO, ENTRY_HAS_SLOTS, ENTRY_HAS_SUBTREE_SLOTS, ENTRY_SECURE_EXEC, ENTRY_SUBTREE, Entry,
+    Exempt, GENERATION_HAS_ALLOW, GENERATION_HAS_ANY, GENERATION_HAS_SLOTS, GenerationInfo, InodeNumber,
+    MAX_ROWS, Mode, ObjectKey, Operations, POLICY_NAME_BYTES, ROW_ALLOW, ROW_ANY_INODE_GENERATION,
+    ROW_SELF_CHECK, ROW_SUBTREE, RULE_ID_BYTES, RULE_PENDING, RULE_SELF_CHECK, Row, RuleInfo, SELF_CHECK_DEV,
     SELF_CHECK_INO, SlotKey,
 };
 use foldhash::fast::RandomState;
@@ -16,65 +19,6 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use zerocopy::{FromZeros, Immutable, IntoBytes};
-
-/// What one rule says of something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Say {
-    /// Number of the rule.
-    pub rule: u32,
-    /// The operations it concerns.
-    pub operations: Operations,
-    /// How it wants them to end, with the modes of policy and command line taken in.
-    pub mode: Mode,
-    /// The kernel's number of the signal that a process gets whom an enforcing rule denies; 0 is none.
-    pub signal: u8,
-}
-
-/// What happens to what stands on the way to a rule's file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Anchor {
-    /// It is kept where it is, as the rule's mode wants it.
-    Hold,
-    /// It may move; the daemon is told.
-    Follow,
-}
-
-impl Anchor {
-    fn flags(self) -> u16 {
-        match self {
-            Self::Hold => ROW_ANCHOR,
-            Self::Follow => ROW_ANCHOR | ROW_FOLLOW,
-        }
-    }
-
-    /// A rule that follows forbids nothing here, whatever its mode.
-    fn say(self, say: Say, operations: Operations) -> Say {
-        let mode = if self == Self::Hold { say.mode } else { Mode::Observe };
-        // No signal: who tries this meant something else, and may only have tried.
-        Say { operations, mode, signal: 0, ..say }
-    }
-}
-
-/// What a generation is, beside its tables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header<'a> {
-    /// The policy's name; at most [`POLICY_NAME_BYTES`] - 1 bytes count.
-    pub policy: String,
-    /// The policy's serial number, 0 if it has none.
-    pub serial: u64,
-    /// Mode of command line and policy.
-    pub mode: Mode,
-    /// Digest of the plan.
-    pub plan_digest: [u8; 32],
-    /// Ids of the rules in the order of their numbers.
-    pub rules: Vec<&'a str>,
-    /// Numbers of the rules that are pending.
-    pub pending: BTreeSet<u32>,
-    /// What each of them asks for, in the same order.
-    pub asked: Vec<Operations>,
-    /// Nanoseconds since 1970.
-    pub built_at_ns: u64,
-}
 
 /// Looking things up in it is most of what building costs. Nothing depends on its order; it is another one each time, so
 /// that nobody can choose numbers that collide.
@@ -86,12 +30,16 @@ pub struct Builder {
     objects: HashMap<InodeNumber, Object>,
     slots: HashMap<SlotKey, Rows>,
     exempt: BTreeSet<u64>,
+    secure_slots: BTreeSet<SlotKey>,
+    conditions: Conditions,
 }
 
 #[derive(Debug, Default)]
 struct Object {
     inode_generation: Option<u32>,
     has_slots: bool,
+    has_subtree_slots: bool,
+    is_secure: bool,
     rows: Rows,
 }
 
@@ -148,13 +96,16 @@ impl Hash for Rows {
 }
 
 impl Builder {
-    /// One with room for so many objects and slots: making more later means moving all that there are.
+    /// One with room for so many objects and slots: making more later means moving all that there are. Names of executables
+    /// are hashed with the key.
     #[must_use]
-    pub fn with_capacity(objects: usize) -> Self {
+    pub fn with_capacity(objects: usize, name_key: [u64; 2]) -> Self {
         Self {
+            conditions: Conditions::new(name_key),
             objects: HashMap::with_capacity_and_hasher(objects, RandomState::default()),
             slots: HashMap::with_capacity_and_hasher(objects, RandomState::default()),
             exempt: BTreeSet::new(),
+            secure_slots: BTreeSet::new(),
         }
     }
 
@@ -177,7 +128,9 @@ impl Builder {
     /// # Errors
     /// As for [`Builder::object`], of the directory.
     pub fn slot(&mut self, key: SlotKey, say: Say) -> Result<(), Error> {
-        self.at(key.parent)?.has_slots = true;
+        let parent = self.at(key.parent)?;
+        parent.has_slots = true;
+        parent.has_subtree_slots |= say.subtree;
         self.slots.entry(key).or_default().push(row(say, 0));
         Ok(())
     }
@@ -208,6 +161,39 @@ impl Builder {
         Ok(())
     }
 
+    /// A rule concerns whatever its operations can.
+    pub fn any(&mut self, say: Say) {
+        self.objects.entry(number(ANY)).or_default().rows.push(row(say, 0));
+    }
+
+    /// What is started from a file is excepted from a rule.
+    ///
+    /// # Errors
+    /// As for [`Builder::object`].
+    pub fn secure(&mut self, key: ObjectKey) -> Result<(), Error> {
+        self.at(key)?.is_secure = true;
+        Ok(())
+    }
+
+    /// So is whatever is started by a name in a directory.
+    ///
+    /// # Errors
+    /// As for [`Builder::object`], of the directory.
+    pub fn secure_slot(&mut self, key: SlotKey) -> Result<(), Error> {
+        self.at(key.parent)?.has_slots = true;
+        self.slots.entry(key).or_default();
+        self.secure_slots.insert(key);
+        Ok(())
+    }
+
+    /// Whom a rule is about: the one who says so of all its objects. A tenant is a number from 1.
+    ///
+    /// # Errors
+    /// If there are more conditions, or ranges in one, than a probe can look at.
+    pub fn who(&mut self, clauses: Vec<Clause>, tenant: u16) -> Result<Who, Error> {
+        self.conditions.of(clauses, tenant)
+    }
+
     /// A cgroup is excepted from all rules, with all below it.
     pub fn exempt(&mut self, cgroup: u64) {
         self.exempt.insert(cgroup);
@@ -231,14 +217,14 @@ impl Builder {
     /// If an object has more rows than a probe can walk, or a number does not fit its field.
     pub fn build(mut self, header: &Header<'_>) -> Result<Tables, Error> {
         // Denied to the task that makes the self-check, and to nobody else.
-        let say =
-            Say { rule: RULE_SELF_CHECK, operations: Operations::all(), mode: Mode::Enforce, signal: 0 };
+        let say = Say::plain(RULE_SELF_CHECK, Operations::all(), Mode::Enforce);
         let check = InodeNumber::new(SELF_CHECK_INO, SELF_CHECK_DEV);
         self.objects.entry(check).or_default().rows.push(row(say, ROW_SELF_CHECK));
         let mut rulesets = Rulesets::with_capacity(self.objects.len().max(self.slots.len()));
         let objects = sorted(self.objects.into_iter().map(|(key, object)| (key, rulesets.take(&object))));
         let slots = sorted(self.slots.into_iter().map(|(key, rows)| {
-            let object = Object { rows, ..Object::default() };
+            let is_secure = self.secure_slots.contains(&key);
+            let object = Object { rows, is_secure, ..Object::default() };
             (key, rulesets.take(&object))
         }));
         let (rows, places) = rulesets.lay_out();
@@ -246,13 +232,18 @@ impl Builder {
         let slots = entries(slots, &places)?;
         let exempt: Vec<_> = self.exempt.into_iter().map(|id| (id, Exempt::default())).collect();
         let asked = header.asked.iter().map(Operations::bits).chain(std::iter::repeat(0));
-        let rules = (0..).zip(header.rules.iter().zip(asked)).map(|(number, (id, operations))| RuleInfo {
+        let escalate = header.escalate.iter().copied().chain(std::iter::repeat(Escalate::default()));
+        let rules = (0..).zip(header.rules.iter().zip(asked).zip(escalate));
+        let rules = rules.map(|(number, ((id, operations), escalate))| RuleInfo {
             id: padded::<RULE_ID_BYTES>(id),
             flags: if header.pending.contains(&number) { RULE_PENDING } else { 0 },
             operations,
+            escalate_after: escalate.after,
+            escalate_within: escalate.within_seconds,
         });
-        let rules = rules.collect();
-        let mut tables = Tables { objects, slots, rows, rules, exempt, info: GenerationInfo::new_zeroed() };
+        let (rules, subjects) = (rules.collect(), self.conditions.build());
+        let info = GenerationInfo::new_zeroed();
+        let mut tables = Tables { objects, slots, rows, rules, exempt, subjects, info };
         tables.info = tables.describe(header)?;
         Ok(tables)
     }
@@ -264,7 +255,8 @@ const LOOKED_AT: usize = 8;
 /// Whether nothing of a row would be left beside this one when they are joined.
 fn outdoes(known: &Row, row: &Row) -> bool {
     let is_stronger = known.mode > row.mode || known.mode == row.mode && known.rule < row.rule;
-    is_stronger && known.flags == row.flags && known.operations & row.operations == row.operations
+    let same = known.flags == row.flags && about(known) == about(row);
+    is_stronger && same && known.operations & row.operations == row.operations
 }
 
 fn sorted<K: Ord + Copy, V>(pairs: impl Iterator<Item = (K, V)>) -> Vec<(K, V)> {
@@ -277,39 +269,62 @@ fn number(key: ObjectKey) -> InodeNumber {
     InodeNumber::new(key.ino, key.dev)
 }
 
+/// In whose place the rows stand that concern whatever the operation can.
+const ANY: ObjectKey = ObjectKey { ino: ANY_INO, dev: ANY_DEV, inode_generation: 0 };
+
 fn row(say: Say, flags: u16) -> Row {
     // What only observes stops nobody.
     let signal = if say.mode == Mode::Enforce { say.signal } else { 0 };
     let (operations, mode) = (say.operations.bits(), say.mode as u8);
-    Row { operations, rule: say.rule, mode, signal, flags, ..Row::default() }
+    let flags = flags | if say.subtree { ROW_SUBTREE } else { 0 };
+    let Who { first, count, tenant } = say.who;
+    let row =
+        Row { operations, flags, first_condition: first, condition_count: count, tenant, ..Row::default() };
+    // Which rule allows is of no account, so that all that allow are one.
+    if say.allow {
+        Row { flags: flags | ROW_ALLOW, ..row }
+    } else {
+        Row { rule: say.rule, mode, signal, ..row }
+    }
 }
 
-/// For each kind of row and each operation the strongest rule stays: enforce over observe, then the lower number.
+/// Whom a row is about.
+fn about(row: &Row) -> Who {
+    Who { first: row.first_condition, count: row.condition_count, tenant: row.tenant }
+}
+
+/// How strong a row is: by its mode, then its rule, which it says with a signal.
+type Strength = (std::cmp::Reverse<u8>, u32, u8);
+
+/// For each kind of row, those whom it is about and each operation the strongest rule stays: enforce over observe, then the lower number.
 fn join(rows: &[Row]) -> Rows {
     // Most objects and slots have one rule: nothing is to be joined.
     if let [row] = rows {
         return if row.operations == 0 { Rows::None } else { Rows::One(*row) };
     }
-    let mut strongest: BTreeMap<(u16, u32), (std::cmp::Reverse<u8>, u32, u8)> = BTreeMap::new();
+    let mut strongest: BTreeMap<(u16, Who, u32), Strength> = BTreeMap::new();
     for row in rows {
         for operation in Operations::from_bits_retain(row.operations).iter() {
             let strength = (std::cmp::Reverse(row.mode), row.rule, row.signal);
-            let best = strongest.entry((row.flags, operation.bits())).or_insert(strength);
+            let best = strongest.entry((row.flags, about(row), operation.bits())).or_insert(strength);
             *best = strength.min(*best);
         }
     }
-    let mut joined: BTreeMap<(u16, std::cmp::Reverse<u8>, u32, u8), u32> = BTreeMap::new();
-    for ((flags, operation), (mode, rule, signal)) in strongest {
-        *joined.entry((flags, mode, rule, signal)).or_default() |= operation;
+    let mut joined: BTreeMap<(u16, Who, Strength), u32> = BTreeMap::new();
+    for ((flags, who, operation), strength) in strongest {
+        *joined.entry((flags, who, strength)).or_default() |= operation;
     }
     joined
         .into_iter()
-        .map(|((flags, mode, rule, signal), operations)| Row {
+        .map(|((flags, who, (mode, rule, signal)), operations)| Row {
             operations,
             rule,
             mode: mode.0,
             signal,
             flags,
+            first_condition: who.first,
+            condition_count: who.count,
+            tenant: who.tenant,
             ..Row::default()
         })
         .collect()
@@ -339,7 +354,14 @@ impl Rulesets {
     fn take(&mut self, object: &Object) -> Placed {
         let next = self.numbers.len();
         let ruleset = *self.numbers.entry(join(object.rows.as_slice())).or_insert(next);
-        let flags = if object.has_slots { ENTRY_HAS_SLOTS } else { 0 };
+        let subtree = object.rows.as_slice().iter().any(|row| row.flags & ROW_SUBTREE != 0);
+        let flags = [
+            (object.has_slots, ENTRY_HAS_SLOTS),
+            (subtree, ENTRY_SUBTREE),
+            (object.has_subtree_slots, ENTRY_HAS_SUBTREE_SLOTS),
+            (object.is_secure, ENTRY_SECURE_EXEC),
+        ];
+        let flags = flags.into_iter().filter(|(is_so, _)| *is_so).fold(0, |all, (_, flag)| all | flag);
         Placed { inode_generation: object.inode_generation.unwrap_or(0), flags, ruleset }
     }
 
@@ -392,6 +414,7 @@ pub struct Tables {
     pub(crate) rows: Vec<Row>,
     pub(crate) rules: Vec<RuleInfo>,
     pub(crate) exempt: Vec<(u64, Exempt)>,
+    pub(crate) subjects: Subjects,
     pub(crate) info: GenerationInfo,
 }
 
@@ -408,28 +431,51 @@ impl Tables {
                 .map_err(|_| Error::Unloadable(format!("{len} {what} are more than a table can hold")))
         };
         let everyone = || self.rows.iter().filter(|row| row.flags & ROW_SELF_CHECK == 0);
-        let enforcing = || everyone().filter(|row| row.mode == Mode::Enforce as u8);
+        let denying = || everyone().filter(|row| row.flags & ROW_ALLOW == 0);
+        let enforcing = || denying().filter(|row| row.mode == Mode::Enforce as u8);
+        let on_subtrees = || everyone().filter(|row| row.flags & ROW_SUBTREE != 0);
         // What is made or moved in the name of a slot is looked at, whatever the rules say about it.
+        let mut entries =
+            self.objects.iter().map(|(_, entry)| entry).chain(self.slots.iter().map(|(_, entry)| entry));
+        let is_secure = entries.any(|entry| entry.flags & ENTRY_SECURE_EXEC != 0);
+        // What is excepted from a rule is looked at when it is started.
+        let started = if is_secure { Operations::EXEC } else { Operations::empty() };
         let on_slots = if self.slots.is_empty() { Operations::empty() } else { Operations::ON_NAMES };
         Ok(GenerationInfo {
             generation: 0,
-            flags: if self.slots.is_empty() { 0 } else { GENERATION_HAS_SLOTS },
-            operations: everyone().fold(0, |all, row| all | row.operations) | on_slots.bits(),
+            flags: self.flags(),
+            operations: denying().fold(0, |all, row| all | row.operations) | on_slots.bits() | started.bits(),
             enforced_operations: enforcing().fold(0, |all, row| all | row.operations),
             rules: count("rules", self.rules.len())?,
             objects: count("objects", self.objects.len())?,
             slots: count("slots", self.slots.len())?,
             rows: count("rows", self.rows.len())?,
             exempt: count("exempt cgroups", self.exempt.len())?,
+            conditions: count("conditions", self.subjects.conditions.len())?,
+            members: count("members of conditions", self.subjects.members.len())?,
+            ranges: count("ranges of users and groups", self.subjects.ranges.len())?,
+            reserved: 0,
             mode: u32::from(header.mode as u8),
             pending: count("pending rules", header.pending.len())?,
-            reserved: 0,
+            subtree_operations: on_subtrees().fold(0, |all, row| all | row.operations),
             serial: header.serial,
             built_at_ns: header.built_at_ns,
             plan_digest: header.plan_digest,
             table_digest: self.digest(),
             policy: padded::<POLICY_NAME_BYTES>(&header.policy),
         })
+    }
+
+    fn flags(&self) -> u32 {
+        let any = number(ANY);
+        let has_any = self.objects.iter().any(|(key, _)| *key == any);
+        let allows = self.rows.iter().any(|row| row.flags & ROW_ALLOW != 0);
+        let flags = [
+            (!self.slots.is_empty(), GENERATION_HAS_SLOTS),
+            (has_any, GENERATION_HAS_ANY),
+            (allows, GENERATION_HAS_ALLOW),
+        ];
+        flags.into_iter().filter(|(is_so, _)| *is_so).fold(0, |all, (_, flag)| all | flag)
     }
 
     /// SHA-256 over keys, entries, rows, rule ids and exempt cgroups, without generation numbers.
@@ -441,6 +487,9 @@ impl Tables {
         hash_list(&mut hash, "rows", &self.rows);
         hash_list(&mut hash, "rules", &self.rules);
         hash_pairs(&mut hash, "exempt", &self.exempt);
+        hash_list(&mut hash, "conditions", &self.subjects.conditions);
+        hash_pairs(&mut hash, "members", &self.subjects.members);
+        hash_list(&mut hash, "ranges", &self.subjects.ranges);
         hash.finalize().into()
     }
 
@@ -450,6 +499,7 @@ impl Tables {
         self.slots.iter_mut().for_each(|(_, entry)| entry.generation = generation);
         self.rows.iter_mut().for_each(|row| row.generation = generation);
         self.exempt.iter_mut().for_each(|(_, exempt)| exempt.generation = generation);
+        self.subjects.stamp(generation);
         self.info.generation = generation;
         self
     }

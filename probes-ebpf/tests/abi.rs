@@ -5,9 +5,10 @@
 mod btf;
 
 use aegis_kernel_abi::{
-    Accepted, Active, Counters, Delivered, Entry, Event, Exempt, GenerationInfo, Held, Identity, InodeNumber,
-    Ledger, Membership, Notice, ObjectKey, Process, Proof, ReaderMark, Resolved, Row, RuleInfo, SelfCheck,
-    SlotKey, Storm, StormKey, Summarised, Survival, SurvivalKey,
+    self as abi, Accepted, Active, Condition, Counters, Delivered, Entry, Event, Exempt, GenerationInfo,
+    Held, Identity, Image, InodeNumber, Ledger, Lineage, MemberKey, Membership, Notice, ObjectKey, Process,
+    Proof, Range, ReaderMark, Resolved, Row, RuleInfo, SelfCheck, SlotKey, Storm, StormKey, Summarised,
+    Survival, SurvivalKey,
 };
 use btf::{Btf, Member, Struct};
 use std::mem::offset_of;
@@ -21,7 +22,7 @@ struct Layout {
 }
 
 macro_rules! layout {
-    ($name:literal, $type:ident { $($field:ident),+ $(,)? }) => {
+    ($name:literal, $type:path { $($field:ident),+ $(,)? }) => {
         Layout {
             name: $name,
             rust: Struct {
@@ -46,8 +47,21 @@ fn keys_and_values() -> Vec<Layout> {
         layout!("aegis_inode_number", InodeNumber { ino, dev }),
         layout!("aegis_slot_key", SlotKey { parent, name_hash }),
         layout!("aegis_entry", Entry { generation, inode_generation, first_row, row_count, flags }),
-        layout!("aegis_row", Row { generation, operations, rule, mode, signal, flags }),
-        layout!("aegis_rule_info", RuleInfo { id, flags, operations }),
+        layout!(
+            "aegis_row",
+            Row {
+                generation,
+                operations,
+                rule,
+                mode,
+                signal,
+                flags,
+                first_condition,
+                condition_count,
+                tenant
+            }
+        ),
+        layout!("aegis_rule_info", RuleInfo { id, flags, operations, escalate_after, escalate_within }),
         layout!("aegis_exempt", Exempt { generation, reserved }),
         layout!(
             "aegis_generation_info",
@@ -61,9 +75,13 @@ fn keys_and_values() -> Vec<Layout> {
                 slots,
                 rows,
                 exempt,
+                conditions,
+                members,
+                ranges,
+                reserved,
                 mode,
                 pending,
-                reserved,
+                subtree_operations,
                 serial,
                 built_at_ns,
                 plan_digest,
@@ -81,6 +99,20 @@ fn keys_and_values() -> Vec<Layout> {
         layout!("aegis_active", Active { generation, enforced_operations }),
         layout!("aegis_self_check", SelfCheck { pid, generation, start_time, hook, token }),
         layout!("aegis_proof", Proof { token, generation, rule, verdict, reason, reserved, time_ns, object }),
+    ]
+}
+
+fn subjects() -> Vec<Layout> {
+    vec![
+        layout!(
+            "aegis_condition",
+            Condition { generation, role, asks, list, first_uid, first_gid, uid_count, gid_count }
+        ),
+        layout!("aegis_member_key", MemberKey { member, list, kind }),
+        layout!("aegis_member", abi::Member { generation, reserved }),
+        layout!("aegis_range", Range { generation, first, last, reserved }),
+        layout!("aegis_image", Image { file, name }),
+        layout!("aegis_lineage", Lineage { flags, count, exe, ancestors, denied_since, denials }),
     ]
 }
 
@@ -161,7 +193,7 @@ fn accounts() -> Vec<Layout> {
 }
 
 fn layouts() -> impl Iterator<Item = Layout> {
-    keys_and_values().into_iter().chain(records()).chain(accounts())
+    keys_and_values().into_iter().chain(subjects()).chain(records()).chain(accounts())
 }
 
 fn check(object: &[u8]) {

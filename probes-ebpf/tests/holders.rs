@@ -3,8 +3,8 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests may")]
 #![allow(clippy::disallowed_methods, reason = "tests end what they spawn")]
 
-use aegis_kernel_abi::{HELD_DESCRIPTOR, HELD_MAPPING, Held, ObjectKey, Operations};
-use aegis_probes::{HolderProbes, Resolver};
+use aegis_kernel_abi::{HELD_DESCRIPTOR, HELD_MAPPING, Held, Hook, Kind, ObjectKey, Operations};
+use aegis_probes::{Found, HolderProbes, Resolver, survey, survey_iterators};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -20,6 +20,7 @@ const TESTS: &[Test] = &[
     ("place_is_not_held", place),
     ("program_is_found", program),
     ("cgroups_end_at_the_root", cgroups),
+    ("programs_are_measured", measured),
 ];
 
 fn main() {
@@ -147,4 +148,19 @@ fn cgroups(probes: &HolderProbes) -> Result<(), Failed> {
     expect("root", last.cgroup, 1)?;
     expect("process", (last.pid, last.start_time), (process.pid, process.start_time))?;
     expect("nobody", probes.memberships(u32::MAX >> 2)?, Vec::new())
+}
+
+/// What loads has been looked at. Of the probes on hooks each is told of, whether this kernel takes them or not.
+fn measured(_: &HolderProbes) -> Result<(), Failed> {
+    let iterators = survey_iterators()?;
+    expect("iterators", iterators.len() > 2, true)?;
+    for (program, _, found) in iterators {
+        let is_taken = matches!(found, Found::Taken { verified_instructions } if verified_instructions > 0);
+        expect(program, (is_taken, &found), (true, &found))?;
+    }
+    for kind in Kind::ALL {
+        let told: Vec<Hook> = survey(*kind)?.into_iter().map(|(hook, _)| hook).collect();
+        expect("hooks", told, kind.hooks().collect())?;
+    }
+    Ok(())
 }

@@ -187,7 +187,7 @@ impl Slowed {
     /// Stages a generation, which is read back, and flips it in. The rule on the file has this number; tables of
     /// other numbers are as large, but otherwise not alike.
     fn apply(&self, rule: u32) -> u32 {
-        let say = Say { rule, operations: Operations::READ, mode: Mode::Enforce, signal: 0 };
+        let say = Say::plain(rule, Operations::READ, Mode::Enforce);
         let mut builder = Builder::default();
         builder.object(self.file, say).expect("an object");
         builder.slot(self.name, say).expect("a name");
@@ -199,6 +199,7 @@ impl Slowed {
             rules: vec!["zero", "one", "two"],
             pending: BTreeSet::new(),
             asked: vec![Operations::READ; 3],
+            escalate: Vec::new(),
             built_at_ns: 0,
         };
         let tables = builder.build(&header).expect("tables");

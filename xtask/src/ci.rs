@@ -2,7 +2,7 @@
 //! shows everything.
 
 use crate::report::{self, Tally};
-use crate::{codegen, process, setup, test, tidy, workspace};
+use crate::{codegen, compat, process, setup, test, tidy, workspace};
 use anyhow::Result;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     ("clippy of guest tests", || clippy(&["--test", "guest"])),
     ("docs", docs),
     ("host tests", test::host),
+    ("compat", compat::check),
     ("vm tests", test::guests),
 ];
 

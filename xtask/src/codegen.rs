@@ -1,6 +1,7 @@
 //! `cargo xtask codegen`: files that are made from other files and committed, so that a clone needs no
 //! generator. `--check` writes nothing and fails when one is stale.
 
+use crate::compat;
 use aegis_kernel_abi::{Class, Hook, Kind, Mode, Reason, Verdict};
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
@@ -24,6 +25,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         ("config/schema.json", aegis_config::schema_text()),
         ("config/policies/policy.schema.json", format!("{:#}\n", aegis_policy::schema())),
         ("docs/openapi.json", control_api()?),
+        compat::page()?,
     ];
     files.iter().try_for_each(|(path, fresh)| settle(&root.join(path), fresh, args.check))
 }
@@ -75,6 +77,7 @@ fn abi_header(root: &Path) -> Result<String> {
         .with_src(root.join("kernel-abi/src/tables.rs"))
         .with_src(root.join("kernel-abi/src/event.rs"))
         .with_src(root.join("kernel-abi/src/holder.rs"))
+        .with_src(root.join("kernel-abi/src/subject.rs"))
         .with_src(root.join("kernel-abi/src/accounts.rs"))
         .generate()
         .context("cbindgen could not read kernel-abi")?;
@@ -125,6 +128,12 @@ fn structs() -> Vec<String> {
         "Process",
         "Held",
         "Membership",
+        "Condition",
+        "MemberKey",
+        "Member",
+        "Range",
+        "Image",
+        "Lineage",
         "Counters",
         "StormKey",
         "Storm",

@@ -6,6 +6,7 @@ mod bench;
 mod chaos;
 mod ci;
 mod codegen;
+mod compat;
 mod demo;
 mod format;
 mod fuzz;
@@ -49,6 +50,8 @@ enum Verb {
     /// Runs commands and tests in a virtual machine whose kernel enforces.
     #[command(subcommand)]
     Vm(vm::Verb),
+    /// Measures what each kernel makes of the probes, and writes it down.
+    Compat(compat::Args),
     /// Writes the generated files anew.
     Codegen(codegen::Args),
     /// Checks the rules of the repository that no compiler checks.
@@ -74,6 +77,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Chaos(args) => chaos::run(args),
         Verb::Fuzz(args) => fuzz::run(args),
         Verb::Vm(verb) => vm::run(verb),
+        Verb::Compat(args) => compat::run(args),
         Verb::Codegen(args) => codegen::run(args).map(done),
         Verb::Tidy => tidy::run().map(done),
     }

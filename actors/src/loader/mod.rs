@@ -14,6 +14,7 @@ mod resolve;
 mod run;
 mod state;
 mod stopwatch;
+mod subjects;
 mod survival;
 mod walk;
 

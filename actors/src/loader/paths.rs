@@ -1,6 +1,7 @@
 //! What the paths of a plan are on this host: by path, and in the order of the plan.
 
 use super::state::Resolution;
+use super::subjects::subjects;
 use aegis_policy::{Object, Plan};
 
 /// Resolutions of all paths of a plan. Its rules name them in another order than that of the paths, and looking each of
@@ -13,7 +14,7 @@ pub(crate) struct Paths {
     named: Vec<usize>,
 }
 
-/// What is to be found out for a plan.
+/// What is to be found out for a plan: for its objects, and for those who act.
 pub(super) struct Wanted<'a> {
     /// Each path once, with the first rule that names it, in an order in which neighbours follow each other.
     pub(super) paths: Vec<(&'a str, &'a str)>,
@@ -29,8 +30,15 @@ pub(super) fn wanted(plan: &Plan) -> Wanted<'_> {
     });
     let mut all: Vec<(&str, &str, usize)> =
         named.enumerate().map(|(index, (path, rule))| (path, rule, index)).collect();
+    let count = all.len();
+    let by_conditions = plan.rules().iter().flat_map(|rule| {
+        let paths = subjects(plan, rule).flat_map(|subject| subject.exe().iter().chain(subject.ancestor()));
+        // They are looked up, and have no place in the order of the objects.
+        paths.map(|path| (path.as_str(), rule.id().as_str(), usize::MAX))
+    });
+    all.extend(by_conditions);
     all.sort_unstable_by_key(|(path, _, index)| (*path, *index));
-    let mut wanted = Wanted { paths: Vec::with_capacity(all.len()), named: vec![0; all.len()] };
+    let mut wanted = Wanted { paths: Vec::with_capacity(all.len()), named: vec![0; count] };
     for (path, rule, index) in all {
         if wanted.paths.last().is_none_or(|(last, _)| *last != path) {
             wanted.paths.push((path, rule));

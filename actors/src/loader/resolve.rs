@@ -6,12 +6,14 @@
 use super::LoadError;
 use super::paths::{Paths, wanted};
 use super::state::{Host, Resolution};
+use super::subjects::subjects;
 use super::walk::{Directory, Place, Walked, Walker};
 use aegis_kernel_abi::{ObjectKey, SlotKey};
-use aegis_policy::{CgroupRef, Plan};
+use aegis_policy::{CgroupRef, Plan, Subject};
 use aegis_probes::{Resolver, name_hash};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatfs, openat};
 use rustix::io::Errno;
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -50,6 +52,7 @@ pub(crate) fn host(
     let wanted = wanted(plan);
     let mut host = Host { paths: Paths::of(&wanted), ..Host::default() };
     cgroups(plan, &mut host, &mut findings);
+    conditions(plan, &mut host, &mut findings);
     let mut walker = Walker::new();
     let mut batch = Batch::default();
     for (path, rule) in &wanted.paths {
@@ -208,6 +211,44 @@ fn cgroups(plan: &Plan, host: &mut Host, findings: &mut Vec<String>) {
             },
         }
     }
+}
+
+/// Finds the cgroups and namespaces that conditions name. A cgroup that is not there has nobody in it.
+fn conditions(plan: &Plan, host: &mut Host, findings: &mut Vec<String>) {
+    let named = plan
+        .rules()
+        .iter()
+        .flat_map(|rule| subjects(plan, rule).flat_map(Subject::cgroup).map(move |cgroup| (rule, cgroup)));
+    for (rule, cgroup) in named {
+        let CgroupRef::Path(path) = cgroup else { continue };
+        if host.cgroups.contains_key(path) {
+            continue;
+        }
+        match find_cgroup(path) {
+            Ok(Some(id)) => _ = host.cgroups.insert(path.clone(), id),
+            Ok(None) => {}
+            Err(why) => findings.push(format!("rule {}: {why}", rule.id())),
+        }
+    }
+    let by_namespace = plan.rules().iter().flat_map(|rule| subjects(plan, rule));
+    if by_namespace.flat_map(Subject::namespaces).all(BTreeSet::is_empty) {
+        return;
+    }
+    for (number, kind) in host.namespaces.iter_mut().zip(["user", "pid", "mnt"]) {
+        match namespace_of_the_host(kind) {
+            Ok(found) => *number = found,
+            Err(why) => findings.push(why),
+        }
+    }
+}
+
+/// The number of a namespace in which the first process is.
+fn namespace_of_the_host(kind: &str) -> Result<u32, String> {
+    let path = format!("/proc/1/ns/{kind}");
+    let link = std::fs::read_link(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let text = link.to_string_lossy();
+    let number = text.trim_start_matches(kind).trim_start_matches(":[").trim_end_matches(']').parse();
+    number.map_err(|_| format!("{path} is {text}, which names no namespace"))
 }
 
 /// The id of a cgroup by its path below the version 2 hierarchy: its inode number there. None if it is not there.

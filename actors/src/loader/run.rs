@@ -218,7 +218,7 @@ impl Loader {
 
     fn tables(&self, plan: &Plan, host: &Host, pending: &Pending) -> Result<Tables, LoadError> {
         let manner = Manner { mode: self.settings.mode, signal: self.settings.signal };
-        tables(plan, manner, host, pending, unix_ns()).map_err(step("build tables"))
+        tables(plan, manner, host, pending, (unix_ns(), self.probes.name_key())).map_err(step("build tables"))
     }
 
     /// What a plan is on this host.

@@ -1,14 +1,15 @@
 //! From a plan and the identities of what it names to tables. Pure.
 
 use super::paths::Paths;
+use super::subjects::{Allowing, clauses, missing_cgroups};
 use aegis_control_api::{
     ClassStatus, Counts, GenerationStatus, LinkStatus, PendingRule, Posture, UnseenRule,
 };
 use aegis_kernel_abi::{
     Class, Counters, GenerationInfo, InodeNumber, Kind, Mode, ObjectKey, Operations, SlotKey,
 };
-use aegis_policy::{Anchors, Object, Plan, Rule};
-use aegis_probes::{Anchor, Builder, Error, Header, LinkInfo, Say, Tables, unpadded};
+use aegis_policy::{Action, Anchors, CgroupRef, Object, Plan, Rule};
+use aegis_probes::{Anchor, Builder, Error, Escalate, Header, LinkInfo, Say, Tables, unpadded};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,8 +43,22 @@ pub(crate) struct Host {
     pub(crate) exempt: BTreeSet<u64>,
     /// Paths of exempt cgroups that are not there.
     pub(crate) pending_exempt: Vec<String>,
+    /// Ids of the cgroups that conditions name by path, of those that are there.
+    pub(crate) cgroups: HashMap<String, u64>,
+    /// Numbers of the host's namespaces of users, processes and mounts.
+    pub(crate) namespaces: [u32; 3],
     /// Paths that lead nowhere, each with its rule and the reason.
     pub(crate) stuck: Vec<String>,
+}
+
+impl Host {
+    /// The id of a cgroup; `None` if it is not there.
+    pub(crate) fn cgroup_id(&self, cgroup: &CgroupRef) -> Option<u64> {
+        match cgroup {
+            CgroupRef::Id(id) => Some(*id),
+            CgroupRef::Path(path) => self.cgroups.get(path).copied(),
+        }
+    }
 }
 
 /// What is without effect until something can be resolved.
@@ -117,6 +132,12 @@ pub(crate) fn pending(plan: &Plan, host: &Host) -> Pending {
     // Mostly nothing is, and looking each path up would cost more than all that this finds.
     let is_stuck = !host.stuck.is_empty();
     let may_be = |(_, rule): &(u32, &Rule)| is_stuck || anchor(rule) == Anchor::Follow;
+    for (number, rule) in (0_u32..).zip(plan.rules()) {
+        let missing: Vec<_> = missing_cgroups(plan, rule, host).collect();
+        if !missing.is_empty() {
+            pending.rules.insert(number, missing);
+        }
+    }
     for (number, rule) in (0_u32..).zip(plan.rules()).filter(may_be) {
         for path in rule.objects().iter().filter_map(Object::as_path) {
             let found = host.paths.get(path);
@@ -165,22 +186,29 @@ pub(crate) fn tables(
     manner: Manner,
     host: &Host,
     pending: &Pending,
-    built_at_ns: u64,
+    (built_at_ns, name_key): (u64, [u64; 2]),
 ) -> Result<Tables, Error> {
     let Manner { mode, signal } = manner;
-    let mut builder = Builder::with_capacity(host.paths.len());
+    let mut builder = Builder::with_capacity(host.paths.len(), name_key);
+    let allowing = Allowing::of(plan)?;
     let mut named = host.paths.named();
     for (number, rule) in (0_u32..).zip(plan.rules()) {
         let signal = rule.signal().map_or(signal, |signal| signal as u8);
-        let operations = rule.operations().decided();
-        let say = Say { rule: number, operations, mode: rule.mode().and(mode), signal };
+        let allow = rule.action() == Action::Allow;
+        let operations = if allow { allowing.allowed(rule) } else { rule.operations().decided() };
+        let who = builder.who(clauses(plan, rule, host), allowing.number(rule))?;
+        let say =
+            Say { rule: number, operations, mode: rule.mode().and(mode), signal, subtree: false, allow, who };
+        secure(&mut builder, rule, host)?;
         for object in rule.objects() {
             match object {
-                Object::Path(path) => {
+                Object::Path(path) | Object::Subtree(path) => {
                     let found = named.next().filter(|(named, _)| named == path);
                     let (_, found) = found.ok_or_else(|| unresolved(rule, path))?;
+                    let say = Say { subtree: matches!(object, Object::Subtree(_)), ..say };
                     add_path(&mut builder, found, anchor(rule), say)?;
                 }
+                Object::Any => builder.any(say),
                 Object::Inode { major, minor, ino, inode_generation } => {
                     let dev = device(*major, *minor);
                     match *inode_generation {
@@ -204,6 +232,7 @@ pub(crate) fn tables(
         rules: plan.rules().iter().map(|rule| rule.id().as_str()).collect(),
         pending: pending.rules.keys().copied().collect(),
         asked: plan.rules().iter().map(|rule| rule.operations().decided()).collect(),
+        escalate: plan.rules().iter().map(escalate).collect(),
         built_at_ns,
     })
 }
@@ -213,13 +242,33 @@ fn unresolved(rule: &Rule, path: &str) -> Error {
     Error::Unloadable(format!("rule {}: {path} was not resolved", rule.id()))
 }
 
+/// When the signal of a rule becomes SIGKILL.
+fn escalate(rule: &Rule) -> Escalate {
+    rule.escalation()
+        .map_or_else(Escalate::default, |to| Escalate { after: to.after, within_seconds: to.within_seconds })
+}
+
+/// Who is excepted by what he was started from does not load what others tell it to.
+fn secure(builder: &mut Builder, rule: &Rule, host: &Host) -> Result<(), Error> {
+    let excepted = rule.unless().iter().flat_map(|subject| subject.exe().iter().chain(subject.ancestor()));
+    for found in excepted.filter_map(|path| host.paths.get(path)) {
+        found.objects.iter().try_for_each(|key| builder.secure(*key))?;
+        found.slots.iter().try_for_each(|slot| builder.secure_slot(*slot))?;
+    }
+    Ok(())
+}
+
 fn add_path(builder: &mut Builder, found: &Resolution, anchor: Anchor, say: Say) -> Result<(), Error> {
     found.objects.iter().try_for_each(|key| builder.object(*key, say))?;
     // Who must not write to a missing file must not put anything in its place either.
     let is_missing = !found.is_there && say.operations.contains(Operations::WRITE);
-    let made = if is_missing { Operations::MAKING } else { Operations::empty() };
+    let made = if is_missing && !say.allow { Operations::MAKING } else { Operations::empty() };
     let on_name = Say { operations: say.operations | made, ..say };
     found.slots.iter().try_for_each(|slot| builder.slot(*slot, on_name))?;
+    // What is allowed keeps nothing where it is.
+    if say.allow {
+        return Ok(());
+    }
     let anchors = found.anchors.iter().flat_map(|anchors| anchors.iter());
     anchors.copied().try_for_each(|key| builder.anchor(key, anchor, say))?;
     found.missing.map_or(Ok(()), |slot| builder.missing(slot, anchor, say))
@@ -246,6 +295,10 @@ pub(crate) fn classes(operations: Operations) -> Vec<Class> {
     }
     if operations.intersects(Operations::ON_ATTRIBUTES | Operations::TRUNCATE) {
         classes.push(Class::Attr);
+    }
+    // Who acts is known from the beginning on, whether a rule asks for it or not.
+    if !classes.is_empty() {
+        classes.push(Class::Process);
     }
     classes
 }

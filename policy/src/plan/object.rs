@@ -58,11 +58,11 @@ impl Object {
     /// The highest minor number: the kernel gives it 20 bits.
     pub const MINOR_MAX: u32 = (1 << 20) - 1;
 
-    /// The path of one that is a path.
+    /// The path of one that is found by a path: a file, or a directory with all below it.
     #[must_use]
     pub fn as_path(&self) -> Option<&str> {
         match self {
-            Self::Path(path) => Some(path),
+            Self::Path(path) | Self::Subtree(path) => Some(path),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! What the language has and this version does not heed. A rule that has some of it is refused as a whole by whoever loads
 //! it: a part of a rule would be another rule.
 
-use super::{Action, Object, Plan, Rule};
+use super::{Object, Plan, Rule};
 use crate::diagnostic::enumerate;
 
 impl Plan {
@@ -31,19 +31,17 @@ impl Rule {
         let objects = self.objects.iter();
         missing.extend(
             objects
-                .filter(|object| !matches!(object, Object::Path(_) | Object::Inode { .. }))
+                .filter(|object| {
+                    !matches!(
+                        object,
+                        Object::Path(_) | Object::Subtree(_) | Object::Inode { .. } | Object::Any
+                    )
+                })
                 .map(Object::key),
         );
         // Objects of one key follow each other in their order.
         missing.dedup();
-        let others = [
-            ("when", !self.when.is_empty()),
-            ("unless", !self.unless.is_empty()),
-            ("tenant", self.tenant.is_some()),
-            ("action", self.action == Action::Allow),
-            ("escalate", self.escalation.is_some()),
-            ("lockdown", self.lockdown),
-        ];
+        let others = [("lockdown", self.lockdown)];
         missing.extend(others.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| key));
         missing
     }

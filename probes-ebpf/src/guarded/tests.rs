@@ -1,14 +1,15 @@
 //! Whoever could not get now what he has is found, and nobody else.
 
 use super::*;
-use crate::tables::{Builder, Header, Say};
+use crate::say::{Header, Say};
+use crate::tables::Builder;
 
 const OBJECT: ObjectKey = ObjectKey { ino: 7, dev: 1, inode_generation: 3 };
 const OTHER: ObjectKey = ObjectKey { ino: 8, dev: 1, inode_generation: 3 };
 const CGROUP: u64 = 40;
 
 fn say(rule: u32, operations: Operations, mode: Mode) -> Say {
-    Say { rule, operations, mode, signal: 0 }
+    Say::plain(rule, operations, mode)
 }
 
 fn enforce(rule: u32, operations: Operations) -> Say {
@@ -24,6 +25,7 @@ fn built(fill: impl FnOnce(&mut Builder)) -> Guarded {
         mode: Mode::Enforce,
         plan_digest: [0; 32],
         rules: Vec::new(),
+        escalate: Vec::new(),
         asked: Vec::new(),
         pending: BTreeSet::new(),
         built_at_ns: 0,

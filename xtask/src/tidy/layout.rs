@@ -6,6 +6,7 @@ use super::{Finding, SourceFile};
 const DOCS: &[&str] = &[
     "adr/",
     "architecture.md",
+    "compatibility.json",
     "compatibility.md",
     "guarantees.md",
     "openapi.json",

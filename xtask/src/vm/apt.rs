@@ -42,14 +42,22 @@ pub(super) fn host_mirror(suite: &str) -> Result<String> {
         .with_context(|| format!("apt has no source for {suite}: run `apt-get update`"))
 }
 
-/// The newest package whose name starts and ends as given, by the apt that `options` select.
+/// The newest package whose name starts and ends as given, with a version between, by the apt that `options` select.
 pub(super) fn newest(options: &[String], prefix: &str, suffix: &str) -> Result<Option<String>> {
-    let pattern = format!("^{}.*{suffix}$", prefix.replace('.', "\\."));
+    let pattern = format!("^{}[0-9].*{suffix}$", prefix.replace('.', "\\."));
     let mut search = Command::new("apt-cache");
     let listing = process::output(search.args(options).args(["search", "--names-only", &pattern]))?;
+    Ok(newest_of(&listing, prefix, suffix).map(str::to_owned))
+}
+
+/// The same, of what `apt-cache search` has listed.
+fn newest_of<'a>(listing: &'a str, prefix: &str, suffix: &str) -> Option<&'a str> {
     let names = listing.lines().filter_map(|line| line.split(' ').next());
-    let names = names.filter(|name| name.starts_with(prefix) && name.ends_with(suffix));
-    Ok(names.max_by_key(|name| natural(name)).map(str::to_owned))
+    let versioned = |name: &&str| {
+        let version = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
+        version.is_some_and(|version| version.starts_with(|letter: char| letter.is_ascii_digit()))
+    };
+    names.filter(versioned).max_by_key(|name| natural(name))
 }
 
 /// Downloads a package and unpacks it into a folder, without installing it.
@@ -68,12 +76,15 @@ pub(crate) fn unpack(options: &[String], package: &str, folder: &Path) -> Result
     Ok(())
 }
 
-/// Options that make apt use lists of its own, kept in `folder`, for another suite from the host's mirrors.
+/// Options that make apt use lists of its own, kept in `folder`, for another suite from the host's mirrors. A suite that is
+/// part of another, such as `trixie-backports`, has neither updates nor security beside it.
 pub(super) fn private(folder: &Path, suite: &str) -> Result<Vec<String>> {
     let host = host_suite()?;
+    let is_part = suite.contains('-');
+    let of_host = |release: &str| release == host || (!is_part && release.starts_with(&host));
     let lines: Vec<String> = host_sources()?
         .iter()
-        .filter(|source| source.origin == "Debian" && source.release.starts_with(&host))
+        .filter(|source| source.origin == "Debian" && of_host(&source.release))
         .map(|source| format!("deb {} {} main\n", source.uri, source.release.replacen(&host, suite, 1)))
         .collect();
     if lines.is_empty() {
@@ -125,6 +136,22 @@ mod tests {
     fn numbers_sort_by_value() {
         assert!(natural("linux-image-6.1.0-9-cloud") < natural("linux-image-6.1.0-10-cloud"));
         assert!(natural("6.12.99+deb12") < natural("6.12.117+deb12"));
+    }
+
+    #[test]
+    fn newest_package_has_a_version() {
+        let names = [
+            "linux-image-6.12.9+deb13-cloud-amd64 - Linux 6.12",
+            "linux-image-7.3.4+deb13-cloud-amd64 - Linux 7.3",
+            "linux-image-7.3.4+deb13-cloud-amd64-dbg - Linux 7.3",
+            "linux-image-7.10.1+deb13-cloud-amd64 - Linux 7.10",
+            "linux-image-cloud-amd64 - Linux",
+        ]
+        .join("\n");
+        let newest = |prefix| newest_of(&names, prefix, "-cloud-amd64");
+        assert_eq!(newest("linux-image-"), Some("linux-image-7.10.1+deb13-cloud-amd64"));
+        assert_eq!(newest("linux-image-6.12."), Some("linux-image-6.12.9+deb13-cloud-amd64"));
+        assert_eq!(newest("linux-image-6.1."), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The cache of what a machine boots from: kernels and the root image, below `target/vm`. It is made once and
 //! made anew only when its recipe changes; remove the folder to get newer kernels and packages.
 
-use super::kernel::{self, Series};
+use super::kernel::{self, Fetched, Series, Unreachable};
 use super::{apt, root};
 use crate::{process, workspace};
 use anyhow::{Context, Result};
@@ -36,22 +36,28 @@ impl Image {
     pub(super) fn kernel(&self, series: Series) -> PathBuf {
         series.image(&self.cache)
     }
+
+    /// Whether a machine with this kernel can be booted.
+    fn has(&self, series: Series) -> bool {
+        self.root.exists() && self.kernel(series).exists()
+    }
 }
 
-/// The image of the current recipe, made now if there is none.
-pub(super) fn ready() -> Result<Image> {
+/// The image of the current recipe with the kernel of a series, made now if there is none. Without a kernel that is
+/// optional and cannot be had, it is made for the others, and made anew once that kernel is there.
+pub(super) fn ready(series: Series) -> Result<Image> {
     let cache = workspace::root().join("target/vm");
     fs::create_dir_all(&cache)?;
     let suite = apt::host_suite()?;
     let image = Image { root: cache.join(format!("root-{}.disk", recipe(&suite))), cache };
-    if image.root.exists() {
+    if image.has(series) {
         return Ok(image);
     }
     // Held until the end of this function: a second run waits here and then finds the image.
     let lock = File::create(image.cache.join("lock"))?;
     lock.lock().context("cannot lock the image cache")?;
-    if !image.root.exists() {
-        make(&image, &suite)?;
+    if !image.has(series) {
+        make(&image, &suite, series)?;
     }
     Ok(image)
 }
@@ -62,18 +68,19 @@ fn recipe(suite: &str) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-fn make(image: &Image, suite: &str) -> Result<()> {
-    eprintln!("vm: making the root file system from {suite} packages; this happens once and takes a minute");
+fn make(image: &Image, suite: &str, wanted: Series) -> Result<()> {
     let start = Instant::now();
-    remove_old(&image.cache)?;
-    let work = tempfile::Builder::new().prefix("making-").tempdir_in(&image.cache)?;
+    let refreshed = apt::refresh();
+    if wanted.is_optional() { refreshed.context(Unreachable(wanted)) } else { refreshed }?;
+    // Before what is there is removed: without the kernel that is wanted, it goes on being used for the others.
+    let kernels = kernels(&image.cache, wanted)?;
+    eprintln!("vm: making the root file system from {suite} packages; this happens once and takes a minute");
+    remove_old(&image.cache, &kernels)?;
+    let work = tempfile::Builder::new().prefix(MAKING).tempdir_in(&image.cache)?;
     let folder = work.path().join("root");
     fs::create_dir(&folder)?;
-    apt::refresh()?;
     root::make(&folder, suite)?;
-    for series in Series::ALL {
-        kernel::fetch(series, &image.cache, &folder)?;
-    }
+    kernels.into_iter().try_for_each(|kernel| kernel.place(&image.cache, &folder))?;
     let stage = folder.join("usr/lib/aegis-vm");
     fs::create_dir_all(&stage)?;
     scratch(&stage.join("scratch.img"))?;
@@ -82,6 +89,24 @@ fn make(image: &Image, suite: &str) -> Result<()> {
     fs::rename(new, &image.root)?;
     eprintln!("vm: root file system made in {:.0} s", start.elapsed().as_secs_f32());
     Ok(())
+}
+
+/// Downloads every kernel, but those that are optional, not wanted, and cannot be had.
+fn kernels(cache: &Path, wanted: Series) -> Result<Vec<Fetched>> {
+    let mut kernels = Vec::new();
+    let mut order = Series::ALL;
+    // The one that may be missing first, if all of this is for its sake.
+    order.sort_by_key(|series| *series != wanted);
+    for series in order {
+        match kernel::fetch(series, cache) {
+            Ok(kernel) => kernels.push(kernel),
+            Err(error) if series.is_optional() && series != wanted => {
+                eprintln!("vm: WARNING: the image is made without one of the kernels: {error:#}");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(kernels)
 }
 
 /// Makes the file system that the guest mounts at /scratch.
@@ -135,16 +160,23 @@ fn used_mib(folder: &Path) -> Result<u64> {
     number.context("du wrote no number")
 }
 
-/// Removes images of other recipes and the remains of a run that was interrupted while making one.
-fn remove_old(cache: &Path) -> Result<()> {
+/// Folders in which something is made.
+pub(super) const MAKING: &str = "making-";
+
+/// Removes images and kernels of before, and the remains of a run that was interrupted while making one. The root goes
+/// first: without it no kernel counts as there.
+fn remove_old(cache: &Path, kernels: &[Fetched]) -> Result<()> {
+    let mut names = Vec::new();
     for entry in fs::read_dir(cache)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("making-") {
-            fs::remove_dir_all(path)?;
-        } else if name.starts_with("root-") {
-            fs::remove_file(path)?;
-        }
+        names.push(entry?.file_name().to_string_lossy().into_owned());
     }
-    Ok(())
+    for prefix in ["root-", kernel::IMAGES] {
+        names
+            .iter()
+            .filter(|name| name.starts_with(prefix))
+            .try_for_each(|name| fs::remove_file(cache.join(name)))?;
+    }
+    let in_use = |name: &&String| kernels.iter().any(|kernel| kernel.folder() == cache.join(name));
+    let mut remains = names.iter().filter(|name| name.starts_with(MAKING) && !in_use(name));
+    remains.try_for_each(|name| Ok(fs::remove_dir_all(cache.join(name))?))
 }

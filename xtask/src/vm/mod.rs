@@ -15,16 +15,17 @@ mod test;
 
 pub(crate) use apt::unpack;
 pub(crate) use boot::Ending;
-pub(crate) use kernel::Series;
+pub(crate) use kernel::{Series, Unreachable};
 pub(crate) use payload::{Added, aegisbpf};
 pub(crate) use test::{Args as TestArgs, run as test};
 
 use crate::{report, setup};
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Status of a run whose time was over.
 const STATUS_HUNG: u8 = 124;
@@ -106,13 +107,48 @@ pub(crate) struct Job<'a> {
     pub(crate) out: Option<&'a Path>,
 }
 
+/// Makes sure that a machine with this kernel can be booted, before machines run side by side: making what they boot from
+/// would take it from under them.
+pub(crate) fn prepare(series: Series) -> Result<()> {
+    image::ready(series).map(drop)
+}
+
+/// Machines that run at the same time: each emulates its processors in one thread.
+const AT_ONCE: usize = 2;
+
+/// Does the work for each item, as many at a time as there are processors for. Results are in the order of the items.
+pub(crate) fn side_by_side<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut results = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(index) else { return anyhow::Ok(results) };
+            results.push((index, work(item)?));
+        }
+    };
+    let results: Result<Vec<_>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(take)).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().map_err(|_| anyhow!("a machine's run panicked"))?)
+            .collect()
+    });
+    let mut results: Vec<(usize, R)> = results?.into_iter().flatten().collect();
+    results.sort_by_key(|(index, _)| *index);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
 /// Boots a machine for the job, copies what its command writes, and tells how it ended.
 pub(crate) fn perform(
     job: &Job,
     stdout: impl Write + Send + 'static,
     stderr: impl Write + Send + 'static,
 ) -> Result<Ending> {
-    let image = image::ready()?;
+    let image = image::ready(job.series)?;
     let folder = folder::RunFolder::new()?;
     payload::pack(folder.path(), job)?;
     boot::boot(job, &image, folder.path(), stdout, stderr)

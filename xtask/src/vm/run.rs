@@ -18,7 +18,7 @@ in target/vm; remove that folder to get newer kernels and packages.";
 /// Options of `vm run`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Kernel to boot: 6.1, 6.12 or all.
+    /// Kernel to boot: 6.1, 6.12, backports (the newest there is) or all.
     #[arg(long, default_value = "6.12", value_parser = kernels)]
     kernel: Kernels,
     #[command(flatten)]
@@ -42,7 +42,7 @@ fn kernels(text: &str) -> Result<Kernels, String> {
     if text == "all" {
         return Ok(Kernels(Series::ALL.to_vec()));
     }
-    let series = Series::from_str(text, false).map_err(|_| "expected 6.1, 6.12 or all")?;
+    let series = Series::from_str(text, false).map_err(|_| "expected 6.1, 6.12, backports or all")?;
     Ok(Kernels(vec![series]))
 }
 

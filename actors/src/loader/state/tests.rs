@@ -89,18 +89,18 @@ fn a_file_that_was_removed_is_missing_although_it_is_kept() {
 
 #[test]
 fn operations_need_the_classes_that_decide_upon_them() {
-    use Class::{Attr, Exec, File, Name};
+    use Class::{Attr, Exec, File, Name, Process};
     let rows = [
         (Operations::empty(), &[][..]),
-        (Operations::READ, &[File]),
-        (Operations::APPEND, &[File]),
-        (Operations::EXEC, &[File, Exec]),
-        (Operations::UNLINK, &[Name]),
-        (Operations::CHMOD, &[Attr]),
-        (Operations::XATTR | Operations::LINK, &[Name, Attr]),
+        (Operations::READ, &[File, Process]),
+        (Operations::APPEND, &[File, Process]),
+        (Operations::EXEC, &[File, Exec, Process]),
+        (Operations::UNLINK, &[Name, Process]),
+        (Operations::CHMOD, &[Attr, Process]),
+        (Operations::XATTR | Operations::LINK, &[Name, Attr, Process]),
         // By the hook on attributes alone where it is an overlay that truncates.
-        (Operations::TRUNCATE, &[File, Attr]),
-        (Operations::all(), &[File, Exec, Name, Attr]),
+        (Operations::TRUNCATE, &[File, Attr, Process]),
+        (Operations::all(), &[File, Exec, Name, Attr, Process]),
     ];
     for (operations, expected) in rows {
         assert_eq!(classes(operations), expected, "{operations:?}");

@@ -1,7 +1,9 @@
 //! Random rules and requests, decided by the probes' function and by a model of what rules mean; and the same
 //! with broken tables.
 
-use crate::world::{DIRECTORY, GENERATION, On, Rule, World, answer, decide, number, unconcerned};
+use crate::world::{
+    self, DIRECTORY, GENERATION, On, REQUEST, Rule, World, answer, decide, number, unconcerned,
+};
 use aegis_decide::{Answer, Request, Table, may_concern};
 use aegis_kernel_abi::{Hook, MAX_ROWS, Mode, ObjectKey, Operations, Reason, Verdict};
 use proptest::prelude::*;
@@ -36,11 +38,8 @@ fn on() -> impl Strategy<Value = On> {
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
-    (operations(), mode(), prop::collection::vec(on(), 1..4)).prop_map(|(operations, mode, on)| Rule {
-        operations,
-        mode,
-        on: each_once(on),
-    })
+    let on = prop::collection::vec(on(), 1..4);
+    (operations(), mode(), on).prop_map(|(operations, mode, on)| world::rule(operations, mode, each_once(on)))
 }
 
 /// A rule says of one thing only once.
@@ -72,6 +71,7 @@ fn request() -> impl Strategy<Value = Request<'static>> {
             name: name.map(|(ino, generation, name)| (object(ino, generation), name)),
             operations,
             hook,
+            ..REQUEST
         })
 }
 
@@ -80,6 +80,7 @@ fn model(rules: &[Rule], request: &Request<'_>, survives: bool, exempt: bool) ->
     let concerns = |on: &On| match on {
         On::Object(key) => (*key == request.object).then_some(Reason::Object),
         On::Inode(at) => (*at == number(request.object)).then_some(Reason::Object),
+        On::Subtree(_) | On::SubtreeSlot(..) | On::Any => None,
         On::Slot(parent, name) => (request.name == Some((*parent, name.as_slice()))).then_some(Reason::Slot),
     };
     let said = (0_u32..).zip(rules).filter(|(_, rule)| rule.operations.intersects(request.operations));

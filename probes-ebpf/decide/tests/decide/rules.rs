@@ -1,8 +1,8 @@
 //! What rules, survival list and exemptions say, where nothing is broken.
 
 use crate::world::{
-    DIRECTORY, FILE, NAME, OTHER, On, REQUEST, Rule, World, answer, check, enforce, number, observe, slot,
-    unconcerned,
+    DIRECTORY, FILE, NAME, OTHER, On, REQUEST, Rule, World, answer, check, enforce, number, observe, rule,
+    slot, unconcerned,
 };
 use aegis_decide::{Answer, Request};
 use aegis_kernel_abi::{
@@ -62,7 +62,7 @@ fn objects_and_slots() {
 #[test]
 fn strongest_wins() {
     let object = || On::Object(FILE);
-    let both = || Rule { operations: READ, mode: Mode::Enforce, on: vec![slot(NAME), object()] };
+    let both = || rule(READ, Mode::Enforce, vec![slot(NAME), object()]);
     let rows: &[(&str, &[Rule], Answer)] = &[
         (
             "enforce over observe",
@@ -179,8 +179,8 @@ fn survival_and_exemption() {
         ("survival comes before exempt", Mode::Enforce, READ, true, Verdict::Allow, Reason::Survival),
     ];
     for (what, mode, survives, exempt, verdict, reason) in rows {
-        let rule = Rule { operations: READ, mode: *mode, on: vec![On::Object(FILE)] };
-        let world = World::armed(&[rule]).with(|world| (world.survives, world.exempt) = (*survives, *exempt));
+        let world = World::armed(&[rule(READ, *mode, vec![On::Object(FILE)])])
+            .with(|world| (world.survives, world.exempt) = (*survives, *exempt));
         check(what, &world, &REQUEST, answer(*verdict, 0, *reason));
     }
     // What no rule concerns is not counted as let through.

@@ -1,9 +1,11 @@
 //! Tables that a test can fill and break at will, and the request that most tests put.
 
-use aegis_decide::{Answer, Request, Table, Tables, name_hash};
+use aegis_decide::{Answer, Request, Subject, Table, Tables, name_hash};
 use aegis_kernel_abi::{
-    Active, ENTRY_HAS_SLOTS, Entry, GENERATION_HAS_SLOTS, GenerationInfo, Hook, InodeNumber, Mode, ObjectKey,
-    Operations, ROW_ANY_INODE_GENERATION, RULE_NONE, Reason, Row, SlotKey, Verdict,
+    ANY_DEV, ANY_INO, Active, Condition, ENTRY_HAS_SLOTS, ENTRY_HAS_SUBTREE_SLOTS, ENTRY_SUBTREE, Entry,
+    GENERATION_HAS_ALLOW, GENERATION_HAS_ANY, GENERATION_HAS_SLOTS, GenerationInfo, Hook, Image, InodeNumber,
+    LINEAGE_KNOWN, Lineage, Member, MemberKey, Mode, ObjectKey, Operations, ROW_ALLOW,
+    ROW_ANY_INODE_GENERATION, ROW_SUBTREE, RULE_NONE, Range, Reason, Row, SlotKey, Verdict,
 };
 use std::collections::{BTreeMap, HashMap};
 use zerocopy::FromZeros;
@@ -17,6 +19,10 @@ const DEV: u32 = 8 << 20 | 1;
 pub(crate) const FILE: ObjectKey = ObjectKey { ino: 5 << 32 | 10, dev: DEV, inode_generation: 100 };
 pub(crate) const DIRECTORY: ObjectKey = ObjectKey { ino: 6 << 32 | 2, dev: DEV, inode_generation: 55 };
 pub(crate) const NAME: &[u8] = b"secret";
+/// The directory above, and the root of the file system.
+pub(crate) const HIGHER: ObjectKey = ObjectKey { ino: 7 << 32 | 3, dev: DEV, inode_generation: 56 };
+pub(crate) const ROOT: ObjectKey = ObjectKey { ino: 2, dev: DEV, inode_generation: 57 };
+const ANY: ObjectKey = ObjectKey { ino: ANY_INO, dev: ANY_DEV, inode_generation: 0 };
 /// Another file.
 pub(crate) const OTHER: ObjectKey = ObjectKey { ino: 11, dev: DEV, inode_generation: 101 };
 
@@ -27,6 +33,12 @@ pub(crate) enum On {
     /// Whatever inode has the number.
     Inode(InodeNumber),
     Slot(ObjectKey, Vec<u8>),
+    /// What is below a directory, and itself.
+    Subtree(ObjectKey),
+    /// What is below a name in a directory, and what stands there.
+    SubtreeSlot(ObjectKey, Vec<u8>),
+    /// Whatever the operations can concern.
+    Any,
 }
 
 /// A rule; its number is its place in the list.
@@ -35,14 +47,23 @@ pub(crate) struct Rule {
     pub(crate) operations: Operations,
     pub(crate) mode: Mode,
     pub(crate) on: Vec<On>,
+    /// The first of its conditions, and how many there are.
+    pub(crate) conditions: (u32, u16),
+    /// Its tenant, from 1, and whether it allows.
+    pub(crate) tenant: u16,
+    pub(crate) allows: bool,
+}
+
+pub(crate) fn rule(operations: Operations, mode: Mode, on: Vec<On>) -> Rule {
+    Rule { operations, mode, on, conditions: (0, 0), tenant: 0, allows: false }
 }
 
 pub(crate) fn enforce(operations: Operations, on: On) -> Rule {
-    Rule { operations, mode: Mode::Enforce, on: vec![on] }
+    rule(operations, Mode::Enforce, vec![on])
 }
 
 pub(crate) fn observe(operations: Operations, on: On) -> Rule {
-    Rule { operations, mode: Mode::Observe, on: vec![on] }
+    rule(operations, Mode::Observe, vec![on])
 }
 
 pub(crate) fn number(key: ObjectKey) -> InodeNumber {
@@ -57,6 +78,29 @@ fn slot_key(parent: ObjectKey, name: &[u8]) -> SlotKey {
     SlotKey { parent, name_hash: name_hash(NAME_KEY, name).unwrap() }
 }
 
+fn flag(is_so: bool, flag: u32) -> u32 {
+    if is_so { flag } else { 0 }
+}
+
+/// Somebody of whom nothing is recorded.
+fn somebody() -> Subject {
+    Subject { lineage: None, is_kernel: false, uid: 1000, gid: 1000, namespaces: [1, 2, 3], cgroups: vec![1] }
+}
+
+/// The record of a process that was started from these files, the last one now.
+pub(crate) fn lineage(files: &[ObjectKey]) -> Lineage {
+    let mut lineage = Lineage::new_zeroed();
+    lineage.flags = LINEAGE_KNOWN;
+    for file in files {
+        if lineage.exe.file.ino != 0 {
+            lineage.ancestors[lineage.count as usize] = lineage.exe;
+            lineage.count += 1;
+        }
+        lineage.exe = Image { file: *file, name: 0 };
+    }
+    lineage
+}
+
 /// All tables of one generation, and who asks.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
@@ -65,6 +109,10 @@ pub(crate) struct World {
     pub(crate) objects: HashMap<InodeNumber, Entry>,
     pub(crate) slots: HashMap<SlotKey, Entry>,
     pub(crate) rows: Vec<Row>,
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) members: HashMap<MemberKey, Member>,
+    pub(crate) ranges: Vec<Range>,
+    pub(crate) subject: Subject,
     pub(crate) missing: Vec<Table>,
     /// Operations that the survival list lets through.
     pub(crate) survives: Operations,
@@ -84,31 +132,46 @@ impl World {
                 operations: rule.operations.bits(),
                 rule: number_of_rule,
                 mode: rule.mode as u8,
+                flags: if rule.allows { ROW_ALLOW } else { 0 },
+                first_condition: rule.conditions.0,
+                condition_count: rule.conditions.1,
+                tenant: rule.tenant,
                 ..Row::default()
             };
+            let below = Row { flags: row.flags | ROW_SUBTREE, ..row };
             for on in &rule.on {
                 match on {
                     On::Object(key) => objects.entry(number(*key)).or_default().push(row),
                     On::Inode(at) => {
-                        let row = Row { flags: ROW_ANY_INODE_GENERATION, ..row };
+                        let row = Row { flags: row.flags | ROW_ANY_INODE_GENERATION, ..row };
                         objects.entry(*at).or_default().push(row);
                     }
                     On::Slot(parent, name) => {
                         objects.entry(number(*parent)).or_default();
                         slots.entry(slot_key(*parent, name)).or_default().push(row);
                     }
+                    On::Subtree(key) => objects.entry(number(*key)).or_default().push(below),
+                    On::SubtreeSlot(parent, name) => {
+                        objects.entry(number(*parent)).or_default();
+                        slots.entry(slot_key(*parent, name)).or_default().push(below);
+                    }
+                    On::Any => objects.entry(number(ANY)).or_default().push(row),
                 }
             }
         }
         let mut world = Self::bare(rules);
         for (at, rows) in objects {
+            let is_above = rows.iter().any(|row| row.flags & ROW_SUBTREE != 0);
             let entry = world.entry(rows);
-            world.objects.insert(at, entry);
+            let flags = if is_above { ENTRY_SUBTREE } else { 0 };
+            world.objects.insert(at, Entry { flags, ..entry });
         }
         for (key, rows) in slots {
+            let is_above = rows.iter().any(|row| row.flags & ROW_SUBTREE != 0);
             let entry = world.entry(rows);
             world.slots.insert(key, entry);
-            world.of(key.parent).flags |= ENTRY_HAS_SLOTS;
+            world.of(key.parent).flags |=
+                ENTRY_HAS_SLOTS | if is_above { ENTRY_HAS_SUBTREE_SLOTS } else { 0 };
             world.info().flags |= GENERATION_HAS_SLOTS;
         }
         world.settle_generations(rules);
@@ -121,8 +184,13 @@ impl World {
         };
         let info = GenerationInfo {
             generation: GENERATION,
-            operations: all(|_| true),
-            enforced_operations: all(|rule| rule.mode == Mode::Enforce),
+            operations: all(|rule| !rule.allows),
+            enforced_operations: all(|rule| rule.mode == Mode::Enforce && !rule.allows),
+            subtree_operations: all(|rule| {
+                rule.on.iter().any(|on| matches!(on, On::Subtree(_) | On::SubtreeSlot(..)))
+            }),
+            flags: flag(rules.iter().any(|rule| rule.allows), GENERATION_HAS_ALLOW)
+                | flag(rules.iter().any(|rule| rule.on.contains(&On::Any)), GENERATION_HAS_ANY),
             ..GenerationInfo::new_zeroed()
         };
         Self {
@@ -131,6 +199,10 @@ impl World {
             objects: HashMap::new(),
             slots: HashMap::new(),
             rows: Vec::new(),
+            conditions: Vec::new(),
+            members: HashMap::new(),
+            ranges: Vec::new(),
+            subject: somebody(),
             missing: Vec::new(),
             survives: Operations::empty(),
             exempt: false,
@@ -148,7 +220,7 @@ impl World {
     /// An inode rule knows no inode generation; path rules and slots do.
     fn settle_generations(&mut self, rules: &[Rule]) {
         for on in rules.iter().flat_map(|rule| &rule.on) {
-            if let On::Object(key) | On::Slot(key, _) = on {
+            if let On::Object(key) | On::Slot(key, _) | On::Subtree(key) | On::SubtreeSlot(key, _) = on {
                 self.of(*key).inode_generation = key.inode_generation;
             }
         }
@@ -200,6 +272,22 @@ impl Tables for World {
         self.rows.get(index as usize)
     }
 
+    fn condition(&self, index: u32) -> Option<&Condition> {
+        self.conditions.get(index as usize)
+    }
+
+    fn member(&self, key: &MemberKey) -> Option<&Member> {
+        self.members.get(key)
+    }
+
+    fn range(&self, index: u32) -> Option<&Range> {
+        self.ranges.get(index as usize)
+    }
+
+    fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
     fn name_key(&self) -> [u64; 2] {
         NAME_KEY
     }
@@ -221,12 +309,14 @@ impl Tables for World {
 pub(crate) const REQUEST: Request<'static> = Request {
     object: FILE,
     name: Some((DIRECTORY, NAME)),
+    above: &[(DIRECTORY, NAME), (HIGHER, b"directory"), (ROOT, b"higher")],
+    is_whole: true,
     operations: Operations::READ,
     hook: Hook::FileOpen,
 };
 
 pub(crate) fn answer(verdict: Verdict, rule: u32, reason: Reason) -> Answer {
-    Answer { generation: GENERATION, rule, verdict, reason, notice: false }
+    Answer { generation: GENERATION, rule, verdict, reason, notice: false, secure: false }
 }
 
 /// The answer to what no rule concerns.
