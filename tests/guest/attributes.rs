@@ -1,9 +1,7 @@
-//! Operations on attributes, and opening to append: each is allowed, then denied by the rule that says so, and allowed
-//! again after detach; what is something else, such as the kernel's own changes, stays allowed.
+//! Operations on attributes, as far as the rows of the matrix do not show it: what is only observed, and what passes one of
+//! two hooks alone.
 
-use crate::names::Table;
 use aegis_tests::agent::Agent;
-use aegis_tests::attributes::ROWS;
 use aegis_tests::check::{Test, expect, expect_text, trials as trials_of};
 use aegis_tests::outcome::{Outcome, of_command};
 use aegis_tests::place::{Kind, Place};
@@ -12,13 +10,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-static ATTRIBUTES: Table = Table {
-    name: "attributes",
-    rows: ROWS,
-    // File systems in memory have none for users before 6.6.
-    is_known: |kind, row| kind == Kind::Ext4 || row.name != "xattr-of-users-set",
-};
-
 const TESTS: &[Test] = &[
     ("what_is_observed_is_told_once", once),
     ("truncating_below_an_overlay_passes_no_hook_on_truncating", below),
@@ -26,10 +17,10 @@ const TESTS: &[Test] = &[
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
-    ATTRIBUTES.trials().into_iter().chain(trials_of("attributes", TESTS)).collect()
+    trials_of("attributes", TESTS)
 }
 
-/// What is done with a file in a shell, each thing with a file of its own: `chown` of nothing, too, changes what it is.
+/// What is done with files in a shell, each thing with a file of its own.
 const OBSERVED: [(&str, &str, &str); 8] = [
     ("chmod", "chmod", "chmod 640"),
     ("chown", "chown", "chown 1:1"),
@@ -41,7 +32,7 @@ const OBSERVED: [(&str, &str, &str); 8] = [
         "perl -e 'open(my $f, \"+<\", $ARGV[0]) or die $!; truncate($f,1) or die $!'",
     ),
     ("xattr", "xattr", "python3 -c 'import os,sys; os.setxattr(sys.argv[1],\"trusted.aegis\",b\"1\")'"),
-    ("chown-to-nobody", "chown", "python3 -c 'import os,sys; os.chown(sys.argv[1],-1,-1)'"),
+    ("chown-that-changes-neither", "chown", "python3 -c 'import os,sys; os.chown(sys.argv[1],-1,-1)'"),
     ("append", "append", "sh -c 'echo >>\"$0\"'"),
 ];
 

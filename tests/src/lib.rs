@@ -5,9 +5,8 @@
 pub mod account;
 pub mod agent;
 pub mod ask;
-pub mod attributes;
 pub mod check;
-pub mod names;
+pub mod matrix;
 pub mod outcome;
 pub mod place;
 pub mod steps;
