@@ -14,6 +14,11 @@ const fn loses(name: &'static str, attempt: &'static str) -> Row {
     Row::allowed(name, "chmod", attempt).path("set-user-id").first(SET_USER_ID)
 }
 
+/// One that a rule on all of `folder` denies.
+const fn below(name: &'static str, on: &'static str, attempt: &'static str) -> Row {
+    Row { reason: "subtree", ..Row::new(name, on, attempt).on_what("subtree = \"$HERE/folder\"") }
+}
+
 /// All rows.
 pub(super) const ROWS: &[Row] = &[
     Row::new("chmod", "chmod", "os.chmod('file', 0o640)"),
@@ -26,8 +31,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::new("chmod-of-a-directory", "chmod", "os.chmod('folder', 0o700)").path("folder"),
     Row::new("chmod-by-symbolic-link", "chmod", "os.chmod('way', 0o700)").path("folder"),
     Row::new("chmod-of-a-new-file", "chmod", "os.chmod('again', 0o640)").path("again").slot().exempt(ANEW),
-    Row::new("chmod-below-a-directory", "chmod", "os.chmod('folder/deep/file', 0o640)")
-        .on_what("subtree = \"$HERE/folder\""),
+    below("chmod-below-a-directory", "chmod", "os.chmod('folder/deep/file', 0o640)"),
     Row::new("access-list-set", "chmod", "os.setxattr('file', ACCESS_LIST, LIST)"),
     Row::new(
         "access-list-set-by-descriptor",
@@ -66,8 +70,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::new("chown-that-changes-neither", "chown", "os.chown('set-user-id', -1, -1)")
         .path("set-user-id")
         .first(SET_USER_ID),
-    Row::new("chown-below-a-directory", "chown", "os.chown('folder/deep/file', NOBODY, NOBODY)")
-        .on_what("subtree = \"$HERE/folder\""),
+    below("chown-below-a-directory", "chown", "os.chown('folder/deep/file', NOBODY, NOBODY)"),
     Row::allowed("chmod-is-no-chown", "chown", "os.chmod('file', 0o640)"),
     Row::new("utime", "utime", "os.utime('file', (1, 1))"),
     Row::new("utime-to-now", "utime", "os.utime('file')"),
@@ -78,8 +81,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::new("utime-by-hard-link", "utime", "os.utime('hard', (1, 1))"),
     Row::new("utime-of-a-link", "utime", "os.utime('way', (1, 1), follow_symlinks=False)").path("way").slot(),
     Row::new("utime-of-a-new-file", "utime", "os.utime('again')").path("again").slot().exempt(ANEW),
-    Row::new("utime-below-a-directory", "utime", "os.utime('folder/deep/file')")
-        .on_what("subtree = \"$HERE/folder\""),
+    below("utime-below-a-directory", "utime", "os.utime('folder/deep/file')"),
     Row::allowed("reading-and-writing-is-no-utime", "utime", "change('file'); open('file').read()"),
     Row::allowed(
         "truncating-is-no-utime",
@@ -101,8 +103,7 @@ pub(super) const ROWS: &[Row] = &[
         .slot()
         .exempt(ANEW),
     Row::new("xattr-removed", "xattr", "os.removexattr('file', ATTRIBUTE)").first(THERE),
-    Row::new("xattr-below-a-directory", "xattr", "os.setxattr('folder/deep/file', ATTRIBUTE, b'1')")
-        .on_what("subtree = \"$HERE/folder\""),
+    below("xattr-below-a-directory", "xattr", "os.setxattr('folder/deep/file', ATTRIBUTE, b'1')"),
     Row::allowed("xattr-read", "xattr", "os.getxattr('file', ATTRIBUTE)").first(THERE),
     Row::allowed("access-list-is-no-xattr", "xattr", "os.setxattr('file', ACCESS_LIST, LIST)"),
     Row::new("append", "append", "write('file', flags=os.O_APPEND)"),
