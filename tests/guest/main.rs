@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests end what they spawn")]
 
 mod accounts;
+mod attributes;
 mod chaos;
 mod daemon;
 mod fallback;
@@ -56,6 +57,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let trials: Vec<Trial> = [
         accounts::trials(),
+        attributes::trials(),
         chaos::trials(),
         life::trials(),
         metrics::trials(),

@@ -1,6 +1,6 @@
 # The hand of the matrix: it reads what is to be tried, a line of JSON each, tries it in a process of its own, and
 # answers with a line. Its words stand before what is tried. It decides nothing and expects nothing.
-import ctypes, fcntl, json, mmap, os, signal, socket, stat, struct, subprocess, sys, threading, traceback
+import ctypes, errno, fcntl, json, mmap, os, signal, socket, stat, struct, subprocess, sys, threading, traceback
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
@@ -12,6 +12,13 @@ PATH_BYTES, PAGE = 4095, 4096
 CODE = mmap.PROT_READ | mmap.PROT_EXEC
 FAR_LEVELS = 15
 SECONDS = 60
+NOBODY = 65534
+# An extended attribute that every file system here has, for links too; and the two access lists.
+ATTRIBUTE = 'trusted.aegis'
+ACCESS_LIST, DEFAULT_LIST = 'system.posix_acl_access', 'system.posix_acl_default'
+# Owner, the user 1, group, mask, others: each with its tag, its rights and an id.
+ENTRIES = (1, 6, -1), (2, 4, 1), (4, 4, -1), (16, 4, -1), (32, 4, -1)
+LIST = struct.pack('I', 2) + b''.join(struct.pack('HHi', *entry) for entry in ENTRIES)
 MOST_FILES = 2000
 # What was kept before arming, by directory and name.
 kept = {}
@@ -49,6 +56,25 @@ def make(path):
     """Makes a file with something in it."""
     with open(path, 'w') as file:
         file.write('content\n')
+
+
+def change(path):
+    """Writes to a file."""
+    with open(path, 'r+') as file:
+        file.write('x')
+
+
+def somebody():
+    """From now on this process is a user without rights."""
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+def lost(path):
+    """Fails if a file has its set-user-id bit still."""
+    if os.stat(path).st_mode & stat.S_ISUID:
+        raise RuntimeError(f'{path} has its set-user-id bit still')
 
 
 def gone(path):
@@ -365,6 +391,20 @@ class Ring:
         if result < 0:
             raise OSError(-result, os.strerror(-result))
         return result
+
+    def set(self, path, name, value):
+        """Sets an extended attribute."""
+        file = os.open(path, os.O_RDONLY)
+        return self.do(41, file, name.encode(), len(value), second=value)
+
+    def truncate(self, file, length):
+        """Cuts a file; by itself before 6.9, which has no such operation."""
+        try:
+            return self.do(55, file, second=length)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            os.ftruncate(file, length)
 
 
 def generation(path):

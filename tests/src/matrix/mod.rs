@@ -5,6 +5,7 @@
 //! with `ROWS`, and a line in [`CLASSES`].
 
 mod anchors;
+mod attributes;
 mod conditions;
 mod exec;
 pub mod hand;
@@ -57,6 +58,7 @@ pub const CLASSES: &[Class] = &[
     Class { name: "subtrees", rows: subtrees::ROWS, kinds: ALL },
     Class { name: "conditions", rows: conditions::ROWS, kinds: EXT4 },
     Class { name: "signals", rows: signals::ROWS, kinds: EXT4 },
+    Class { name: "attributes", rows: attributes::ROWS, kinds: ALL },
 ];
 
 impl Class {

@@ -97,6 +97,7 @@ const NO_RACE: &[&str] = &[
     "daemon::",
     "matrix::",
     "workload::",
+    "attributes::",
     "forced::",
     "health::",
     "holders::",
