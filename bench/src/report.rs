@@ -83,9 +83,9 @@ const UNIT: &str = "guest instructions per operation";
 impl Report {
     /// Puts the measurements in relation.
     pub(crate) fn new(numbers: &Numbers) -> Self {
-        let bare = |case| number(&numbers.bare, case);
+        let bare = |case| number(&numbers.bare, &case);
         let empty_adds =
-            |operation: Operation| number(&numbers.empty, operation) - bare(operation.reference());
+            |operation: Operation| number(&numbers.empty, &operation) - bare(operation.reference());
         let cost = |case: Case, total: f64| Cost {
             total: rounded(total),
             added: rounded(total - bare(case)),
@@ -94,8 +94,8 @@ impl Report {
         let references = Operation::ALL.map(|operation| Reference {
             operation,
             bare: rounded(bare(operation.reference())),
-            bare_afterwards: rounded(number(&numbers.bare_afterwards, operation)),
-            empty_program: cost(operation.reference(), number(&numbers.empty, operation)),
+            bare_afterwards: rounded(number(&numbers.bare_afterwards, &operation)),
+            empty_program: cost(operation.reference(), number(&numbers.empty, &operation)),
         });
         let aegis = |&Measured { case, tables, total }: &Measured| Aegis {
             operation: case.operation(),
@@ -116,8 +116,8 @@ impl Report {
 }
 
 /// What was not measured is not a number, and meets no target.
-fn number<K: Ord>(numbers: &BTreeMap<K, f64>, key: K) -> f64 {
-    numbers.get(&key).copied().unwrap_or(f64::NAN)
+fn number<K: Ord>(numbers: &BTreeMap<K, f64>, key: &K) -> f64 {
+    numbers.get(key).copied().unwrap_or(f64::NAN)
 }
 
 impl fmt::Display for Report {
@@ -163,7 +163,7 @@ fn targets(aegis: &[Aegis]) -> Vec<Target> {
     // A case that was measured twice was measured with few rules first.
     let costs = |case| aegis.iter().filter(move |aegis| aegis.case == case).map(|aegis| aegis.cost);
     let few = |case| costs(case).next();
-    let growth = |case| Some(rounded(costs(case).last()?.added / costs(case).next()?.added));
+    let growth = |case| Some(rounded(costs(case).next_back()?.added / costs(case).next()?.added));
     let target = |what, ratio: Option<f64>, at_most| {
         let ratio = ratio.unwrap_or(f64::NAN);
         Target { what, ratio, at_most, met: ratio <= at_most }
