@@ -234,7 +234,7 @@ fn encode_memory(out: &mut Out<'_>, status: &Status) -> Result {
 fn encode_decisions(out: &mut Out<'_>, status: &Status, kind: Kind, counters: &Counters) -> Result {
     let verdicts = [(Verdict::Deny, &counters.denied), (Verdict::Audit, &counters.audited)];
     let decisions = verdicts.into_iter().flat_map(|(verdict, counts)| {
-        let of_kind = Hook::ALL.iter().zip(counts).filter(move |(hook, _)| hook.kind() == kind);
+        let of_kind = Hook::ALL.iter().zip(counts).filter(move |(hook, _)| hook.is_of(kind));
         of_kind.map(move |(hook, count)| ([hook.class().into(), (*hook).into(), verdict.into()], *count))
     });
     let help = "Decisions with this verdict, by the kernel's counts since arming";
@@ -252,7 +252,7 @@ fn encode_decisions(out: &mut Out<'_>, status: &Status, kind: Kind, counters: &C
 fn encode_programs(out: &mut Out<'_>, Loaded { status, kind, counts_runs, .. }: &Loaded) -> Result {
     let known = status.links.iter().filter_map(|link| Some((find(Hook::ALL, Hook::word, &link.hook)?, link)));
     let links: Vec<(Hook, &LinkStatus)> = known.collect();
-    let attached = Hook::ALL.iter().copied().filter(|hook| hook.kind() == *kind).map(|hook| {
+    let attached = Hook::ALL.iter().copied().filter(|hook| hook.is_of(*kind)).map(|hook| {
         let is_attached = links.iter().any(|(linked, _)| *linked == hook);
         ([hook.class().into(), hook.into()], u64::from(is_attached))
     });
