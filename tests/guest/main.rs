@@ -6,6 +6,7 @@
 
 mod accounts;
 mod chaos;
+mod context;
 mod daemon;
 mod fallback;
 mod forced;
@@ -54,6 +55,7 @@ fn main() {
     let trials: Vec<Trial> = [
         accounts::trials(),
         chaos::trials(),
+        context::trials(),
         life::trials(),
         metrics::trials(),
         daemon::trials(),
