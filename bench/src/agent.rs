@@ -25,6 +25,12 @@ pub(crate) struct Tables {
 #[derive(Deserialize)]
 struct Status {
     generation: Tables,
+    counts: Counts,
+}
+
+#[derive(Deserialize)]
+struct Counts {
+    audited: u64,
 }
 
 impl Armed {
@@ -34,7 +40,7 @@ impl Armed {
         command.args(["run", "--enforce", "--policy"]).arg(policy).env("NO_COLOR", "1");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut daemon = command.spawn().map_err(call("start", PROGRAM))?;
-        let tables = wait_until_ready(&mut daemon).and_then(|()| tables());
+        let tables = wait_until_ready(&mut daemon).and_then(|()| status().map(|status| status.generation));
         // A daemon that waits has timers, and they would be counted.
         daemon.kill().and_then(|()| daemon.wait()).map_err(call("end", PROGRAM))?;
         tables.map(|tables| Self { tables })
@@ -43,6 +49,11 @@ impl Armed {
     /// What is in force.
     pub(crate) fn tables(&self) -> Tables {
         self.tables
+    }
+
+    /// How many requests were answered with audit.
+    pub(crate) fn audited(&self) -> Result<u64, Error> {
+        status().map(|status| status.counts.audited)
     }
 
     /// Takes everything down.
@@ -64,11 +75,10 @@ fn wait_until_ready(daemon: &mut Child) -> Result<(), Error> {
     Err(Error::Agent { command: "aegisbpf run".to_owned(), said: said.join("\n") })
 }
 
-fn tables() -> Result<Tables, Error> {
+fn status() -> Result<Status, Error> {
     let words = ["status", "-o", "json"];
     let said = run(&words)?;
     serde_json::from_str(&said)
-        .map(|status: Status| status.generation)
         .map_err(|error| Error::Agent { command: words.join(" "), said: format!("{error} in {said}") })
 }
 

@@ -31,13 +31,21 @@ pub(crate) enum Error {
         /// What it said instead.
         said: String,
     },
+    /// A program that is measured did not do what it is there for.
+    #[error("{0} ended with {1}")]
+    Ended(String, std::process::ExitStatus),
+    /// Nothing was reported of what must have been.
+    #[error(
+        "nothing was audited, although a rule in observe mode was met: what was measured is not what it should be"
+    )]
+    NotAudited,
     /// The kernel takes probes that deny: there is no fallback to measure.
     #[error(
         "this kernel takes BPF LSM programs, so the audit fallback was not armed; measure where it refuses them"
     )]
     NotFallback,
     /// The policy in force does not deny what it must: measuring it would mean nothing.
-    #[error("{0} can be opened although a rule denies it")]
+    #[error("a rule denies operations on {0}, and they went through")]
     NotDenied(String),
 }
 

@@ -1,4 +1,5 @@
-//! `aegis-bench`: what the probes add to opening and closing a file, in instructions of the whole machine.
+//! `aegis-bench`: what the probes add to opening a file, starting a program, and making and removing a file, in
+//! instructions of the whole machine.
 //!
 //! It runs as root in a virtual machine whose clock advances by one nanosecond with each instruction, so time is
 //! a count that a slow or busy host does not change. The daemon is killed before each measurement: what is
@@ -11,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod case;
 mod error;
 mod fallback;
 mod measure;
@@ -19,8 +21,9 @@ mod report;
 mod scene;
 
 use agent::Armed;
+use case::{Case, Operation, Policy};
 use error::Error;
-use report::{Numbers, Report, Under};
+use report::{Measured, Numbers, Report};
 use scene::{RULES, Scene};
 use std::process::ExitCode;
 
@@ -72,29 +75,44 @@ fn run() -> Result<Report, Error> {
         return Err(Error::NotInMachine(MACHINE));
     }
     let scene = Scene::make()?;
-    let bare = scene.without_slots()?;
-    let bare_beside_rules = scene.with_slots()?;
-    eprintln!("aegis-bench: bare {bare:.0} and {bare_beside_rules:.0}");
-    let empty = aegis_probes::bench::attach_empty()?;
-    let with_empty = scene.without_slots()?;
-    eprintln!("aegis-bench: with an empty program {with_empty:.0}");
-    drop(empty);
-    let few = under(&scene, 1)?;
-    let many = under(&scene, RULES)?;
-    let bare_afterwards = scene.without_slots()?;
-    Ok(Report::new(Numbers { bare, bare_beside_rules, empty: with_empty, few, many, bare_afterwards }))
+    let mut numbers = Numbers::default();
+    for case in Case::ALL {
+        let bare = scene.measure(case, false)?;
+        eprintln!("aegis-bench: {case:?}, nothing attached: {bare:.0}");
+        numbers.bare.insert(case, bare);
+    }
+    for operation in Operation::ALL {
+        let empty = operation.attach_empty()?;
+        let total = scene.measure(operation.reference(), false)?;
+        drop(empty);
+        eprintln!("aegis-bench: {operation:?}, an empty program: {total:.0}");
+        numbers.empty.insert(operation, total);
+    }
+    for policy in
+        [Policy::Files(1), Policy::Files(RULES), Policy::Subtree, Policy::Matching, Policy::Everything]
+    {
+        numbers.measured.extend(under(&scene, policy)?);
+    }
+    for operation in Operation::ALL {
+        numbers.bare_afterwards.insert(operation, scene.measure(operation.reference(), false)?);
+    }
+    Ok(Report::new(&numbers))
 }
 
-/// Measures with a policy of so many rules in force.
-fn under(scene: &Scene, rules: u32) -> Result<Under, Error> {
-    let armed = Armed::start(&scene.policy(rules)?)?;
-    scene.expect_denial()?;
-    let under = Under {
-        tables: armed.tables(),
-        without_slots: scene.without_slots()?,
-        with_slots: scene.with_slots()?,
-    };
-    eprintln!("aegis-bench: {rules} rules: {:.0} and {:.0}", under.without_slots, under.with_slots);
+/// Measures with a policy in force.
+fn under(scene: &Scene, policy: Policy) -> Result<Vec<Measured>, Error> {
+    let armed = Armed::start(&scene.policy(policy)?)?;
+    scene::expect_denials(policy)?;
+    let mut measured = Vec::new();
+    for &case in policy.cases() {
+        let audited = armed.audited()?;
+        let total = scene.measure(case, case == Case::Denied)?;
+        eprintln!("aegis-bench: {case:?}, rules {}: {total:.0}", armed.tables().rules);
+        if case == Case::Observed && armed.audited()? == audited {
+            return Err(Error::NotAudited);
+        }
+        measured.push(Measured { case, tables: armed.tables(), total });
+    }
     armed.detach()?;
-    Ok(under)
+    Ok(measured)
 }

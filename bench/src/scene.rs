@@ -1,15 +1,22 @@
-//! The files that are opened, and the policies that speak of their neighbours.
+//! The files that are measured, and the policies that speak of them or of their neighbours.
 
+use crate::case::{Case, Policy};
 use crate::error::{Error, call};
-use crate::measure::{Place, open_and_close};
+use crate::measure::{self, Place};
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// In memory: what a disk's file system adds to opening is not ours.
 const BASE: &str = "/tmp/aegis-bench";
-/// Files that no rule names; with 13 bytes the hash of a name needs two words.
+/// Directories above what stands in it, the root not counted.
+const BASE_DEPTH: usize = 2;
+/// Files that are measured for each case; with 13 bytes the hash of a name needs two words.
 const MEASURED: u32 = 16;
 
 /// Directories in which rules name files, and files in each.
@@ -18,21 +25,54 @@ const FILES: u32 = 1_000;
 /// The most rules that a policy can have here.
 pub(crate) const RULES: u32 = DIRECTORIES * FILES;
 
+/// Whom conditions are about: a user that nobody is, and a program that is there anyway.
+const USER: u32 = 4_242;
+const PROGRAM: &str = "/usr/bin/cat";
+
 /// What is measured.
 pub(crate) struct Scene {
-    without_slots: Vec<Place>,
-    with_slots: Vec<Place>,
+    places: BTreeMap<Case, Vec<Place>>,
+}
+
+/// Something that stands below the base.
+fn below(path: impl AsRef<Path>) -> PathBuf {
+    Path::new(BASE).join(path)
 }
 
 /// The file that rule number `rule` names.
 fn ruled(rule: u32) -> PathBuf {
     // A policy of one rule names a file of the first directory: that is where the measured file with slots is.
-    Path::new(BASE).join(format!("ruled/{:03}/{:03}", rule / FILES, rule % FILES))
+    below(format!("ruled/{:03}/{:03}", rule / FILES, rule % FILES))
 }
 
-/// A directory of which no rule knows anything.
-fn plain(number: u32) -> PathBuf {
-    Path::new(BASE).join(format!("plain/{number:03}"))
+/// The program that is started, and one that may not be.
+fn program() -> PathBuf {
+    below("programs/measured")
+}
+
+fn ruled_program() -> PathBuf {
+    below("ruled-programs/ruled")
+}
+
+/// The directory of a case's file number `number`.
+fn directory(case: Case, number: u32) -> PathBuf {
+    let deep = |depth: usize| below(vec!["deeper"; depth - BASE_DEPTH].join("/"));
+    match case {
+        Case::Plain => below(format!("plain/{number:03}")),
+        Case::Beside => below("ruled/000"),
+        Case::Depth4 => deep(4),
+        Case::Depth12 => deep(12),
+        Case::Observed => below("observed"),
+        Case::Denied => below("denied"),
+        Case::OtherUser => below("other-user"),
+        Case::OtherProgram => below("other-program"),
+        Case::Start => below("programs"),
+        Case::Unlink => below(format!("names/{number:03}")),
+    }
+}
+
+fn name(number: u32) -> String {
+    format!("setting{number:02}.ini")
 }
 
 impl Scene {
@@ -41,44 +81,90 @@ impl Scene {
         for rule in 0..RULES {
             make(&ruled(rule))?;
         }
-        let beside = ruled(0);
-        let beside = beside.parent().unwrap_or(Path::new(BASE));
-        Ok(Self {
-            without_slots: (0..MEASURED)
-                .map(|file| measured(&plain(file), file))
-                .collect::<Result<_, _>>()?,
-            with_slots: (0..MEASURED).map(|file| measured(beside, file)).collect::<Result<_, _>>()?,
-        })
+        make(&below("elsewhere/file"))?;
+        for path in [program(), ruled_program()] {
+            make(&path)?;
+            fs::write(&path, smallest_program()).map_err(call("write", path.display()))?;
+            fs::set_permissions(&path, Permissions::from_mode(0o755))
+                .map_err(call("change", path.display()))?;
+        }
+        let places = |case| (0..MEASURED).map(|number| place(case, number)).collect::<Result<Vec<_>, _>>();
+        let places = Case::ALL.map(|case| places(case).map(|places| (case, places)));
+        Ok(Self { places: places.into_iter().collect::<Result<_, _>>()? })
     }
 
-    /// Writes a policy of the first so many rules and returns where.
-    pub(crate) fn policy(&self, rules: u32) -> Result<PathBuf, Error> {
-        let mut text = "version = 3\nname = \"bench\"\n".to_owned();
-        for rule in 0..rules {
-            let path = ruled(rule);
-            // Writing to a String cannot fail.
-            let _ =
-                write!(text, "[[rule]]\nid = \"{rule}\"\non = [\"read\"]\npath = \"{}\"\n", path.display());
+    /// Measures one case: nanoseconds, that is instructions. `is_denied` says what must come of it.
+    pub(crate) fn measure(&self, case: Case, is_denied: bool) -> Result<f64, Error> {
+        let places = self.places.get(&case).map(Vec::as_slice).unwrap_or_default();
+        match case {
+            Case::Start => measure::start_and_wait(&program()),
+            Case::Unlink => measure::create_and_unlink(places),
+            _ => measure::open_and_close(places, is_denied),
         }
-        let path = Path::new(BASE).join("policy.toml");
-        fs::write(&path, text).map_err(call("write", path.display()))?;
+    }
+
+    /// Writes a policy and returns where.
+    pub(crate) fn policy(&self, policy: Policy) -> Result<PathBuf, Error> {
+        let path = below("policy.toml");
+        fs::write(&path, text(policy)).map_err(call("write", path.display()))?;
         Ok(path)
     }
+}
 
-    /// Measures files in directories that no rule concerns.
-    pub(crate) fn without_slots(&self) -> Result<f64, Error> {
-        open_and_close(&self.without_slots).map_err(call("open", "a measured file"))
+/// What a policy says.
+fn text(policy: Policy) -> String {
+    let mut rules = Vec::new();
+    let mut rule = |on: &str, object: &str, path: &Path, more: &str| {
+        rules.push(format!("on = [{on}]\n{object} = \"{}\"\n{more}\n", path.display()));
+    };
+    let everything = "\"create\", \"exec\", \"read\", \"unlink\", \"write\"";
+    match policy {
+        Policy::Files(count) => (0..count).for_each(|number| rule("\"read\"", "path", &ruled(number), "")),
+        Policy::Subtree => rule("\"read\"", "subtree", &below("elsewhere"), ""),
+        Policy::Everything => rule(everything, "path", &ruled_program(), ""),
+        Policy::Matching => {
+            for number in 0..MEASURED {
+                let mut on = |case, more: &str| {
+                    rule("\"read\"", "path", &directory(case, number).join(name(number)), more);
+                };
+                on(Case::Observed, "mode = \"observe\"");
+                on(Case::Denied, "");
+                on(Case::OtherUser, &format!("when = {{ uid = {USER} }}"));
+                on(Case::OtherProgram, &format!("when = {{ exe = \"{PROGRAM}\" }}"));
+            }
+        }
     }
-
-    /// Measures files whose neighbours have rules.
-    pub(crate) fn with_slots(&self) -> Result<f64, Error> {
-        open_and_close(&self.with_slots).map_err(call("open", "a measured file"))
+    let mut text = "version = 3\nname = \"bench\"\n".to_owned();
+    for (number, rule) in rules.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "[[rule]]\nid = \"{number}\"\n{rule}");
     }
+    text
+}
 
-    /// Makes sure that the policy in force does something.
-    pub(crate) fn expect_denial(&self) -> Result<(), Error> {
-        let path = ruled(0);
-        File::open(&path).err().map(drop).ok_or_else(|| Error::NotDenied(path.display().to_string()))
+/// Makes sure that the policy in force does what it is measured for.
+pub(crate) fn expect_denials(policy: Policy) -> Result<(), Error> {
+    let denied = |path: &Path, failed: bool| {
+        failed.then_some(()).ok_or_else(|| Error::NotDenied(path.display().to_string()))
+    };
+    let read_by = |case, user| {
+        let path = directory(case, 0).join(name(0));
+        let mut command = Command::new(PROGRAM);
+        command.arg(&path).uid(user).stdout(Stdio::null()).stderr(Stdio::null());
+        let status = command.status().map_err(call("start", PROGRAM))?;
+        denied(&path, !status.success())
+    };
+    match policy {
+        Policy::Files(_) => denied(&ruled(0), File::open(ruled(0)).is_err()),
+        Policy::Subtree => denied(&below("elsewhere"), File::open(below("elsewhere/file")).is_err()),
+        Policy::Everything => {
+            denied(&ruled_program(), Command::new(ruled_program()).status().is_err())?;
+            denied(&ruled_program(), fs::remove_file(ruled_program()).is_err())
+        }
+        Policy::Matching => {
+            read_by(Case::OtherUser, USER)?;
+            read_by(Case::OtherProgram, 0)
+        }
     }
 }
 
@@ -89,10 +175,62 @@ fn make(file: &Path) -> Result<(), Error> {
 }
 
 /// Makes one of the measured files.
-fn measured(directory: &Path, number: u32) -> Result<Place, Error> {
-    let name = format!("setting{number:02}.ini");
-    make(&directory.join(&name))?;
-    let directory = openat(CWD, directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(call("open", directory.display()))?;
-    Ok(Place { directory, name })
+fn place(case: Case, number: u32) -> Result<Place, Error> {
+    let directory = directory(case, number);
+    make(&directory.join(name(number)))?;
+    // There the file is what is made.
+    if case == Case::Unlink {
+        fs::remove_file(directory.join(name(number))).map_err(call("remove", directory.display()))?;
+    }
+    let directory =
+        openat(CWD, &directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(call("open", directory.display()))?;
+    Ok(Place { directory, name: name(number) })
+}
+
+/// The smallest static program that there is: it ends. What libraries do at the start of others is not ours.
+fn smallest_program() -> Vec<u8> {
+    const HEADERS: u8 = 64 + 56;
+    // mov $60, %eax; xor %edi, %edi; syscall
+    const CODE: [u8; 9] = [0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05];
+    const AT: u64 = 0x40_0000;
+    let size = u64::from(HEADERS) + CODE.len() as u64;
+    let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0".to_vec();
+    // Where it begins; where the program header is; no sections, no flags.
+    for field in [AT + u64::from(HEADERS), 64, 0] {
+        file.extend(field.to_le_bytes());
+    }
+    // The sizes of both headers, and how many there are of the second.
+    file.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    // To be loaded, readable and executable: all of the file.
+    file.extend([1, 0, 0, 0, 5, 0, 0, 0]);
+    for field in [0, AT, AT, size, size, 0x1000] {
+        file.extend(field.to_le_bytes());
+    }
+    file.extend(CODE);
+    file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_program_runs() {
+        let path = std::env::temp_dir().join(format!("aegis-bench-program-{}", std::process::id()));
+        fs::write(&path, smallest_program()).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        // Another test's fork can hold the file open for writing for a moment.
+        let status = (0..100).find_map(|_| Command::new(&path).status().ok());
+        fs::remove_file(&path).unwrap();
+        assert!(status.unwrap().success());
+    }
+
+    #[test]
+    fn depths_are_what_they_say() {
+        for (case, depth) in [(Case::Depth4, 4), (Case::Depth12, 12)] {
+            // The root is a component as well.
+            assert_eq!(directory(case, 0).components().count(), depth + 1, "{case:?}");
+        }
+    }
 }

@@ -30,6 +30,16 @@ bitflags! {
         const MKNOD = OPERATION_MKNOD;
         /// Making a symbolic link.
         const SYMLINK = OPERATION_SYMLINK;
+        /// Opening for writing at the end.
+        const APPEND = OPERATION_APPEND;
+        /// Changing mode bits, an access list too.
+        const CHMOD = OPERATION_CHMOD;
+        /// Changing owner or group.
+        const CHOWN = OPERATION_CHOWN;
+        /// Changing times.
+        const UTIME = OPERATION_UTIME;
+        /// Setting or removing an extended attribute.
+        const XATTR = OPERATION_XATTR;
     }
 }
 
@@ -57,9 +67,19 @@ pub const OPERATION_MKDIR: u32 = 512;
 pub const OPERATION_MKNOD: u32 = 1024;
 /// Bit of [`Operations::SYMLINK`].
 pub const OPERATION_SYMLINK: u32 = 2048;
+/// Bit of [`Operations::APPEND`].
+pub const OPERATION_APPEND: u32 = 65536;
+/// Bit of [`Operations::CHMOD`].
+pub const OPERATION_CHMOD: u32 = 131072;
+/// Bit of [`Operations::CHOWN`].
+pub const OPERATION_CHOWN: u32 = 262144;
+/// Bit of [`Operations::UTIME`].
+pub const OPERATION_UTIME: u32 = 524288;
+/// Bit of [`Operations::XATTR`].
+pub const OPERATION_XATTR: u32 = 1048576;
 
 /// Names of the single operations as policies and records write them.
-const OPERATION_NAMES: [(Operations, &str); 12] = [
+const OPERATION_NAMES: [(Operations, &str); 17] = [
     (Operations::READ, "read"),
     (Operations::WRITE, "write"),
     (Operations::EXEC, "exec"),
@@ -72,6 +92,11 @@ const OPERATION_NAMES: [(Operations, &str); 12] = [
     (Operations::MKDIR, "mkdir"),
     (Operations::MKNOD, "mknod"),
     (Operations::SYMLINK, "symlink"),
+    (Operations::APPEND, "append"),
+    (Operations::CHMOD, "chmod"),
+    (Operations::CHOWN, "chown"),
+    (Operations::UTIME, "utime"),
+    (Operations::XATTR, "xattr"),
 ];
 
 impl Operations {
@@ -85,6 +110,8 @@ impl Operations {
         .union(Self::SYMLINK);
     /// Those that put something where nothing was.
     pub const MAKING: Self = Self::ON_NAMES.difference(Self::UNLINK);
+    /// Those on what is known of a file beside its content.
+    pub const ON_ATTRIBUTES: Self = Self::CHMOD.union(Self::CHOWN).union(Self::UTIME).union(Self::XATTR);
 
     /// The operation with that name in the policy language.
     #[must_use]
@@ -185,8 +212,22 @@ byte_enum! {
         TaskAlloc = 24 => "task_alloc",
         /// A process has been made, and the daemon is told. In the audit fallback it takes over what is recorded, too.
         SchedFork = 25 => "sched_process_fork",
+        /// Attributes are changed: mode bits, owner, group, times, size.
+        InodeSetattr = 26 => "inode_setattr",
+        /// An extended attribute is set; up to 6.1 also an access list.
+        InodeSetxattr = 27 => "inode_setxattr",
+        /// An extended attribute is removed; up to 6.1 also an access list.
+        InodeRemovexattr = 28 => "inode_removexattr",
+        /// An access list is set. Not in 6.1.
+        InodeSetAcl = 29 => "inode_set_acl",
+        /// An access list is removed. Not in 6.1.
+        InodeRemoveAcl = 30 => "inode_remove_acl",
+        /// As `inode_setattr` for mode bits, where the mount is known.
+        PathChmod = 31 => "path_chmod",
+        /// As `inode_setattr` for owner and group, where the mount is known.
+        PathChown = 32 => "path_chown",
         /// A process ends, and the daemon is told.
-        SchedExit = 26 => "sched_process_exit",
+        SchedExit = 33 => "sched_process_exit",
     }
 }
 
@@ -211,6 +252,8 @@ byte_enum! {
         Name = 2 => "name",
         /// Following processes, so that it is known who acts. Denies nothing.
         Process = 3 => "process",
+        /// Changing what is known of a file beside its content, and its size.
+        Attr = 4 => "attr",
     }
 }
 
@@ -313,6 +356,13 @@ impl Hook {
             | Self::SysExit => Class::File,
             Self::BprmCheck | Self::SchedExec => Class::Exec,
             Self::CommittedCreds | Self::TaskAlloc | Self::SchedFork | Self::SchedExit => Class::Process,
+            Self::InodeSetattr
+            | Self::InodeSetxattr
+            | Self::InodeRemovexattr
+            | Self::InodeSetAcl
+            | Self::InodeRemoveAcl
+            | Self::PathChmod
+            | Self::PathChown => Class::Attr,
             _ => Class::Name,
         }
     }
@@ -336,7 +386,7 @@ impl Hook {
     /// Whether kernels that are supported may lack it, because another hook is called in its place there.
     #[must_use]
     pub fn is_optional(self) -> bool {
-        self == Self::FileTruncate
+        matches!(self, Self::FileTruncate | Self::InodeSetAcl | Self::InodeRemoveAcl)
     }
 
     /// The hook that is called in its place by kernels that lack it; `None` if all that are supported have it.
@@ -344,6 +394,8 @@ impl Hook {
     pub fn stand_in(self) -> Option<Self> {
         match self {
             Self::FileTruncate => Some(Self::PathTruncate),
+            Self::InodeSetAcl => Some(Self::InodeSetxattr),
+            Self::InodeRemoveAcl => Some(Self::InodeRemovexattr),
             _ => None,
         }
     }
@@ -360,9 +412,11 @@ impl Kind {
     pub fn sees(self) -> Operations {
         match self {
             Self::Lsm => Operations::all(),
-            Self::Fallback => {
-                Operations::READ.union(Operations::WRITE).union(Operations::EXEC).union(Operations::MAP_EXEC)
-            }
+            Self::Fallback => Operations::READ
+                .union(Operations::WRITE)
+                .union(Operations::APPEND)
+                .union(Operations::EXEC)
+                .union(Operations::MAP_EXEC),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::access::{Hook, Operations, Reason, Verdict};
 use crate::subject::{LINEAGE_ANCESTORS_UNPROVEN, LINEAGE_CUT, LINEAGE_KNOWN, LINEAGE_UNPROVEN};
 use crate::tables::{ABI_VERSION, HOOKS, ObjectKey};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// Bytes for the path of an event.
 pub const PATH_BYTES: usize = 616;
@@ -85,7 +85,7 @@ pub struct Event {
 
 /// Per-CPU counts; each only grows. Every reported decision is counted once more, when its fate is known: as
 /// submitted, suppressed or dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Counters {
     /// Events that went into the ring.
@@ -113,6 +113,13 @@ pub struct Counters {
     pub audited: [u64; HOOKS],
     /// Requests answered with `deny`, by hook.
     pub denied: [u64; HOOKS],
+}
+
+/// Nothing has been counted. Not derived: arrays as long as these have no default.
+impl Default for Counters {
+    fn default() -> Self {
+        Self::new_zeroed()
+    }
 }
 
 /// Why bytes from the ring are not an event.

@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Version of everything in this crate. A daemon adopts pinned probes only if theirs is the same.
-pub const ABI_VERSION: u32 = 5;
+pub const ABI_VERSION: u32 = 6;
 
 /// Identity of a file, directory or other inode, as the kernel sees it. Never derived from `stat()`.
 #[derive(
@@ -132,7 +132,8 @@ pub const ENTRY_SECURE_EXEC: u16 = 8;
 
 /// The most rows an entry may have: what a probe looks at. Rows of one object on which nobody is named are joined when
 /// compiling, so that their number depends on the operations and kinds of rows that exist; those about somebody stay as
-/// many as there are such rules.
+/// many as there are such rules. The kernel walks them for the probes (`bpf_loop`), so it makes no difference to the verifier
+/// how many they are.
 pub const MAX_ROWS: u16 = 512;
 
 /// The most directories with rules on their subtrees that may be above one object.
@@ -398,7 +399,7 @@ pub struct Identity {
 }
 
 /// Number of hooks.
-pub const HOOKS: usize = 27;
+pub const HOOKS: usize = 34;
 
 /// The one value of `active`: written as one aligned 64-bit store into mapped memory, which is the flip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

@@ -34,7 +34,7 @@ fn operations_have_words() {
         words,
         [
             "read", "write", "exec", "map-exec", "truncate", "create", "link", "unlink", "rename", "mkdir",
-            "mknod", "symlink"
+            "mknod", "symlink", "append", "chmod", "chown", "utime", "xattr"
         ]
     );
     for word in &words {

@@ -70,11 +70,14 @@ static __always_inline void tell(const struct aegis_request *request, struct aeg
 	report(request, answer);
 }
 
-/* The operations that an open has asked for. `given` are the flags of the call: the kernel has taken out those that
- * concern only opening. */
-static __always_inline uint32_t operations_of(uint32_t mode, uint32_t given)
+/* The operations that an open has asked for. `given` are the flags of the call: of those that the file has, `kept`,
+ * the kernel has taken out what concerns only opening. */
+static __always_inline uint32_t operations_of(uint32_t mode, uint32_t kept, uint32_t given)
 {
 	uint32_t operations = mode & (FMODE_READ | FMODE_WRITE);
+
+	if (kept & O_APPEND && mode & FMODE_WRITE)
+		operations |= AEGIS_OPERATION_APPEND;
 
 	if (given & O_TRUNC)
 		operations |= AEGIS_OPERATION_WRITE;
@@ -157,6 +160,7 @@ static __always_inline void opened(struct aegis_request *request, struct aegis_a
 				   uint32_t given)
 {
 	const struct file *file;
+	uint32_t kept;
 
 	if (!may_concern(descriptor))
 		return;
@@ -167,9 +171,10 @@ static __always_inline void opened(struct aegis_request *request, struct aegis_a
 		return;
 	}
 	/* A mere place in the file tree: nothing was accessed. */
-	if (READ(file, f_flags) & O_PATH)
+	kept = READ(file, f_flags);
+	if (kept & O_PATH)
 		return;
-	request->operations = operations_of(READ(file, f_mode), given);
+	request->operations = operations_of(READ(file, f_mode), kept, given);
 	act_upon(request, (uint64_t)READ(file, f_inode), (uint64_t)READ(file, f_path.dentry),
 		 (uint64_t)READ(file, f_path.mnt));
 	if (!to_tell(request, answer))

@@ -74,19 +74,27 @@ AEGIS_SUBPROGRAM int act_upon(struct aegis_request *request, uint64_t inode, uin
 	return 0;
 }
 
+/* The argument of a hook as a plain address, which no verifier knows for more: functions of their own take numbers. */
+#define ARGUMENT(type, number)                                                                                 \
+	({                                                                                                     \
+		const type *argument__ = NULL;                                                                 \
+		bpf_probe_read_kernel(&argument__, sizeof(argument__), ctx + (number));                        \
+		argument__;                                                                                    \
+	})
+
 /* What comes of a request, as bits. */
 enum { DENIED = 1, SECURE = 2 };
 
 /* Decides, counts, reports: whether operations on an inode that was reached by a dentry are denied. Takes plain
  * addresses, so it serves hooks whose arguments may be NULL although the verifier takes them for valid. `what` is the
- * operations, and above them the hook. */
+ * operations, above them the hook, and above that whether it is a twin. */
 AEGIS_SUBPROGRAM int decided(uint64_t inode, uint64_t at, uint64_t mount, uint64_t what)
 {
 	struct aegis_answer answer = {};
 	struct aegis_request request = {
 		.operations = what,
 		.hook = what >> 32,
-		.is_twin = what >> 32 >= AEGIS_HOOK_PATH_MKNOD,
+		.is_twin = what >> 48,
 	};
 
 	act_upon(&request, inode, at, mount);
@@ -94,10 +102,32 @@ AEGIS_SUBPROGRAM int decided(uint64_t inode, uint64_t at, uint64_t mount, uint64
 	return (concluded(&request, &answer) ? DENIED : 0) | (answer.secure ? SECURE : 0);
 }
 
+/* Whether a hook is the twin of another that is asked about the same, and tells more of it: mostly of one that comes
+ * after it and is reached by more ways. Of a new size those tell that come before, and know the mount. */
+static __always_inline int is_twin(uint32_t hook, uint32_t operations)
+{
+	switch (hook) {
+	case AEGIS_HOOK_INODE_SETATTR:
+		return operations == AEGIS_OPERATION_TRUNCATE;
+	case AEGIS_HOOK_PATH_MKNOD:
+	case AEGIS_HOOK_PATH_LINK:
+	case AEGIS_HOOK_PATH_UNLINK:
+	case AEGIS_HOOK_PATH_SYMLINK:
+	case AEGIS_HOOK_PATH_MKDIR:
+	case AEGIS_HOOK_PATH_RMDIR:
+	case AEGIS_HOOK_PATH_RENAME:
+	case AEGIS_HOOK_PATH_CHMOD:
+	case AEGIS_HOOK_PATH_CHOWN:
+		return 1;
+	}
+	return 0;
+}
+
+/* Whether operations on an inode that was reached by a dentry are denied. */
 static __always_inline int inode_denied(const struct inode *inode, const struct dentry *dentry,
 					const struct vfsmount *mnt, uint32_t operations, uint32_t hook)
 {
-	uint64_t what = (uint64_t)hook << 32 | operations;
+	uint64_t what = (uint64_t)is_twin(hook, operations) << 48 | (uint64_t)hook << 32 | operations;
 	int is_denied = decided((uint64_t)inode, (uint64_t)dentry, (uint64_t)mnt, what) & DENIED;
 
 	/* The compiler knows that it is 0 or 1 and would return its negative; verifiers only know that it is a number. */

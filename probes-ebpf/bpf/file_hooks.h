@@ -6,7 +6,7 @@
  * mmap_file            mapping a file as executable memory
  * file_mprotect        making an existing mapping of a file executable
  * path_truncate        truncate by path; up to 6.1 also by a descriptor, and opening with O_TRUNC
- * file_truncate        those two from 6.2 on
+ * file_truncate        those two from 6.2 on; both have a twin in attr_hooks.h
  * bprm_check_security  starting a program, a script, an interpreter
  *
  * What was opened or mapped before the probes were armed goes on working. A program earlier in the chain that
@@ -32,6 +32,9 @@ static __always_inline uint32_t opening(uint32_t flags, uint32_t mode)
 		return AEGIS_OPERATION_EXEC;
 	if (flags & O_TRUNC)
 		operations |= AEGIS_OPERATION_WRITE | AEGIS_OPERATION_TRUNCATE;
+	/* Opening to write at the end. Without the right to write the flag means nothing. */
+	if (flags & O_APPEND && mode & FMODE_WRITE)
+		operations |= AEGIS_OPERATION_APPEND;
 	/* Access mode 3 opens a device for ioctl alone and asks for both rights: so do we. */
 	return operations ?: AEGIS_OPERATION_READ | AEGIS_OPERATION_WRITE;
 }

@@ -81,14 +81,18 @@ static __always_inline int tell_holder(struct aegis_held *record, const struct t
 /* The operations that a descriptor lets its holder go on with: those that its opening asked for. */
 static __always_inline uint32_t opened_for(const struct file *file)
 {
-	uint32_t mode = READ(file, f_mode);
+	uint32_t mode = READ(file, f_mode), flags = READ(file, f_flags);
+	uint32_t operations = mode & (FMODE_READ | FMODE_WRITE);
 
 	if (mode & FMODE_PATH)
 		return 0;
-	if (READ(file, f_flags) & F_FLAGS_EXEC)
+	if (flags & F_FLAGS_EXEC)
 		return AEGIS_OPERATION_EXEC;
+	/* As it is now: a holder can set and take away the flag. */
+	if (flags & O_APPEND && mode & FMODE_WRITE)
+		operations |= AEGIS_OPERATION_APPEND;
 	/* Access mode 3 is decided as both. */
-	return mode & (FMODE_READ | FMODE_WRITE) ?: AEGIS_OPERATION_READ | AEGIS_OPERATION_WRITE;
+	return operations ?: AEGIS_OPERATION_READ | AEGIS_OPERATION_WRITE;
 }
 
 SEC("iter/task_file")

@@ -63,6 +63,7 @@ static long (*const bpf_loop)(uint32_t times, void *step, void *context, uint64_
 
 #define EPERM 1
 #define O_TRUNC 01000
+#define O_APPEND 02000
 #define O_PATH 010000000
 #define FMODE_READ 1
 #define FMODE_WRITE 2

@@ -4,6 +4,7 @@
  */
 #include "file_hooks.h"
 #include "name_hooks.h"
+#include "attr_hooks.h"
 #include "process_hooks.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -23,14 +23,6 @@
 
 #include "file.h"
 
-/* The argument of a hook as a plain address, which no verifier knows for more: functions of their own take numbers. */
-#define ARGUMENT(type, number)                                                                                 \
-	({                                                                                                     \
-		const type *argument__ = NULL;                                                                 \
-		bpf_probe_read_kernel(&argument__, sizeof(argument__), ctx + (number));                        \
-		argument__;                                                                                    \
-	})
-
 /* Whether an operation on a name is denied, and on what stands there, if anything does. */
 static __always_inline int name_denied(const struct dentry *dentry, uint32_t operations, uint32_t hook)
 {

@@ -105,7 +105,7 @@ AEGIS_SUBPROGRAM int report(const struct aegis_request *request, const struct ae
 	if (!count)
 		return 0;
 	/* Read once: the bounds that the verifier sees are those of this value. */
-	hook = *(const volatile uint32_t *)&request->hook;
+	hook = *(const volatile uint16_t *)&request->hook;
 	if (hook >= AEGIS_HOOKS)
 		return 0;
 	if (answer->reason >= AEGIS_REASON_TABLE_MISSING)

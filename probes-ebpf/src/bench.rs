@@ -23,6 +23,22 @@ pub fn attach_empty() -> Result<Empty, Error> {
     attach("aegis_empty", Hook::FileOpen)
 }
 
+/// Attaches the empty probe to `bprm_check_security`. It is pinned nowhere.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn attach_empty_start() -> Result<Empty, Error> {
+    attach("aegis_empty_start", Hook::BprmCheck)
+}
+
+/// Attaches the empty probe to `inode_unlink`. It is pinned nowhere.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn attach_empty_unlink() -> Result<Empty, Error> {
+    attach("aegis_empty_unlink", Hook::InodeUnlink)
+}
+
 /// Attaches the empty probe to `sys_exit`: what the audit fallback costs at the least. It is pinned nowhere.
 ///
 /// # Errors

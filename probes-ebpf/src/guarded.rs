@@ -17,8 +17,11 @@ use std::collections::{BTreeSet, HashMap};
 pub type Survivors = HashMap<SurvivalKey, Survival>;
 
 /// The operations that are decided once and go on afterwards.
-const LASTING: Operations =
-    Operations::READ.union(Operations::WRITE).union(Operations::EXEC).union(Operations::MAP_EXEC);
+const LASTING: Operations = Operations::READ
+    .union(Operations::WRITE)
+    .union(Operations::APPEND)
+    .union(Operations::EXEC)
+    .union(Operations::MAP_EXEC);
 
 /// What a generation says of objects.
 #[derive(Debug, Clone, Default)]

@@ -80,6 +80,13 @@ impl Scratch {
                 // SAFETY: as above.
                 done(unsafe { libc::renameat(at, FILE.as_ptr(), at, NEW.as_ptr()) }.into())
             }
+            Hook::InodeSetattr
+            | Hook::InodeSetxattr
+            | Hook::InodeRemovexattr
+            | Hook::InodeSetAcl
+            | Hook::InodeRemoveAcl
+            | Hook::PathChmod
+            | Hook::PathChown => change(hook, &self.file),
             // These are tried on the executable.
             Hook::FileOpen
             | Hook::MmapFile
@@ -125,13 +132,66 @@ impl Scratch {
             | Hook::InodeUnlink
             | Hook::PathUnlink
             | Hook::InodeRename
-            | Hook::PathRename => &self.file,
+            | Hook::PathRename
+            | Hook::InodeSetattr
+            | Hook::InodeSetxattr
+            | Hook::InodeRemovexattr
+            | Hook::InodeSetAcl
+            | Hook::InodeRemoveAcl
+            | Hook::PathChmod
+            | Hook::PathChown => &self.file,
             _ => &self.root,
         };
         // Of a tmpfs, unlike others, stat tells the kernel's own numbers.
         let stat = object.metadata().ok()?;
         let dev = libc::major(stat.dev()) << 20 | libc::minor(stat.dev());
         Some((stat.ino(), dev))
+    }
+}
+
+/// An extended attribute that a file system in memory takes on all kernels, and that means nothing to anybody.
+const ATTRIBUTE: &CStr = c"security.aegis_self_check";
+
+const ACCESS_LIST: &CStr = c"system.posix_acl_access";
+
+/// An access list that says what mode 0600 says (include/uapi/linux/posix_acl_xattr.h): version 2; owner, group and
+/// others, each with its tag, its rights and the id of nobody in particular.
+const SAME_AS_MODE: [u8; 28] = [
+    2, 0, 0, 0, // version
+    1, 0, 6, 0, 255, 255, 255, 255, // owner: read and write
+    4, 0, 0, 0, 255, 255, 255, 255, // group: nothing
+    32, 0, 0, 0, 255, 255, 255, 255, // others: nothing
+];
+
+/// Tries the operation of a hook on attributes.
+fn change(hook: Hook, file: &File) -> io::Result<()> {
+    let file = file.as_raw_fd();
+    let set = |name: &CStr, value: &[u8]| {
+        // SAFETY: the name ends with NUL, and the length is that of the value.
+        done(unsafe { libc::fsetxattr(file, name.as_ptr(), value.as_ptr().cast(), value.len(), 0) }.into())
+    };
+    // SAFETY: the name ends with NUL.
+    let remove = |name: &CStr| done(unsafe { libc::fremovexattr(file, name.as_ptr()) }.into());
+    match hook {
+        Hook::PathChmod => {
+            // SAFETY: of this call and the next, numbers only.
+            done(unsafe { libc::fchmod(file, 0o600) }.into())
+        }
+        Hook::PathChown => {
+            // SAFETY: as above.
+            done(unsafe { libc::fchown(file, libc::getuid(), libc::getgid()) }.into())
+        }
+        // SAFETY: no times are given, which means now.
+        Hook::InodeSetattr => done(unsafe { libc::futimens(file, std::ptr::null()) }.into()),
+        Hook::InodeSetxattr => set(ATTRIBUTE, b"1"),
+        Hook::InodeRemovexattr => {
+            // There must be one to be removed. If it cannot be set, the removal tells.
+            let _ = set(ATTRIBUTE, b"1");
+            remove(ATTRIBUTE)
+        }
+        Hook::InodeSetAcl => set(ACCESS_LIST, &SAME_AS_MODE),
+        Hook::InodeRemoveAcl => remove(ACCESS_LIST),
+        _ => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 

@@ -96,8 +96,8 @@ fn descriptor(probes: &HolderProbes) -> Result<(), Failed> {
     let mut found = held(probes, holder.0.id(), object);
     found.sort_by_key(|held| held.first);
     let seen: Vec<_> = found.iter().map(|held| (held.kind, held.first, held.operations)).collect();
-    let (read, write) = (Operations::READ.bits(), Operations::WRITE.bits());
-    expect("held", seen, vec![(HELD_DESCRIPTOR, 8, read), (HELD_DESCRIPTOR, 9, write)])?;
+    let (read, append) = (Operations::READ.bits(), (Operations::WRITE | Operations::APPEND).bits());
+    expect("held", seen, vec![(HELD_DESCRIPTOR, 8, read), (HELD_DESCRIPTOR, 9, append)])?;
     let process = Resolver::load()?.process(holder.0.id())?;
     let first = found.first().ok_or("nothing is held")?;
     expect("process", (first.pid, first.start_time), (process.pid, process.start_time))?;

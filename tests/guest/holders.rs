@@ -89,7 +89,7 @@ const ROLES: &[Role] = &[
         file: "recreated",
         program: APPEND,
         exempt: false,
-        listed: Some(("recreated", "descriptor", "write")),
+        listed: Some(("recreated", "descriptor", "write append")),
     },
     Role {
         name: "mapper",

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests end what they spawn")]
 
 mod accounts;
+mod attributes;
 mod chaos;
 mod context;
 mod daemon;
@@ -14,9 +15,9 @@ mod health;
 mod holders;
 mod large;
 mod life;
+mod matrix;
 mod metrics;
 mod moves;
-mod names;
 mod no_window;
 mod policies;
 mod reload;
@@ -25,10 +26,13 @@ mod steps;
 mod survival;
 mod systemd;
 mod verbs;
+mod workload;
 
 use aegis_actors::host::{HELPER_ARGUMENT, RAN_ARGUMENT, helper_main};
 use libtest_mimic::{Arguments, Trial};
 
+/// Only tests whose names begin with this, if it is set.
+const ONLY: &str = "AEGIS_ONLY";
 /// Set where anything may be armed.
 const ALLOWED: &str = "AEGIS_VM";
 
@@ -54,12 +58,13 @@ fn main() {
     let arguments = Arguments::from_args();
     let trials: Vec<Trial> = [
         accounts::trials(),
+        attributes::trials(),
         chaos::trials(),
         context::trials(),
         life::trials(),
         metrics::trials(),
         daemon::trials(),
-        names::trials(),
+        matrix::trials(),
         forced::trials(),
         no_window::trials(),
         steps::trials(),
@@ -72,6 +77,7 @@ fn main() {
         signals::trials(),
         survival::trials(),
         verbs::trials(),
+        workload::trials(),
     ]
     .into_iter()
     .flatten()
@@ -83,6 +89,8 @@ fn main() {
     } else {
         fallback::trials()
     };
+    let only = std::env::var(ONLY).unwrap_or_default();
+    let trials: Vec<Trial> = trials.into_iter().filter(|trial| trial.name().starts_with(&only)).collect();
     if std::env::var_os(ALLOWED).is_some() {
         libtest_mimic::run(&arguments, trials).exit();
     }

@@ -6,7 +6,7 @@ pub mod account;
 pub mod agent;
 pub mod ask;
 pub mod check;
-pub mod names;
+pub mod matrix;
 pub mod outcome;
 pub mod place;
 pub mod steps;

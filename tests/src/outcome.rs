@@ -1,6 +1,7 @@
 //! How an attempt ended.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 
 /// How an attempt ended.
@@ -10,6 +11,8 @@ pub enum Outcome {
     Allowed,
     /// It failed with `EPERM`.
     Denied,
+    /// It ended with a signal.
+    Killed(i32),
     /// It failed otherwise: neither is what a test wants.
     Odd(String),
 }
@@ -36,7 +39,10 @@ pub fn of_command(command: &mut Command) -> Outcome {
         Err(error) => Err(error).into(),
         Ok(output) if output.status.success() => Outcome::Allowed,
         Ok(output) if DENIED.iter().any(|text| said(&output).contains(text)) => Outcome::Denied,
-        Ok(output) => Outcome::Odd(format!("{}: {}", output.status, said(&output))),
+        Ok(output) => match output.status.signal() {
+            Some(signal) => Outcome::Killed(signal),
+            None => Outcome::Odd(format!("{}: {}", output.status, said(&output))),
+        },
     }
 }
 

@@ -116,6 +116,8 @@ fn is_allowed(allowed: &str, place: &str, test: &str) -> bool {
 pub(crate) struct Tee {
     copy: Arc<Mutex<Vec<u8>>>,
     name: Option<&'static str>,
+    /// Whether it is passed on to stderr, as stdout is for the result.
+    aside: bool,
     line: Vec<u8>,
 }
 
@@ -123,6 +125,11 @@ impl Tee {
     /// One that puts a name before each line.
     pub(crate) fn named(name: &'static str) -> Self {
         Self { name: Some(name), ..Self::default() }
+    }
+
+    /// The same on stderr.
+    pub(crate) fn aside(name: &'static str) -> Self {
+        Self { aside: true, ..Self::named(name) }
     }
 
     /// Everything written so far.
@@ -136,7 +143,12 @@ impl Tee {
         self.line.extend(bytes);
         while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.line.drain(..=end).collect();
-            write!(io::stdout(), "{name:<14}{}", String::from_utf8_lossy(&line))?;
+            let text = format!("{name:<14}{}", String::from_utf8_lossy(&line));
+            if self.aside {
+                io::stderr().write_all(text.as_bytes())?;
+            } else {
+                io::stdout().write_all(text.as_bytes())?;
+            }
         }
         Ok(())
     }

@@ -280,10 +280,11 @@ fn device(major: u32, minor: u32) -> u32 {
 }
 
 /// The classes that must be attached for these operations. What is started is opened and mapped as well, so
-/// `exec` needs both.
+/// `exec` needs both; and some ways to truncate pass by the hook on attributes alone.
 pub(crate) fn classes(operations: Operations) -> Vec<Class> {
     let mut classes = Vec::new();
-    if operations.intersects(Operations::all().difference(Operations::ON_NAMES)) {
+    let elsewhere = Operations::ON_NAMES | Operations::ON_ATTRIBUTES;
+    if operations.intersects(Operations::all().difference(elsewhere)) {
         classes.push(Class::File);
     }
     if operations.contains(Operations::EXEC) {
@@ -291,6 +292,9 @@ pub(crate) fn classes(operations: Operations) -> Vec<Class> {
     }
     if operations.intersects(Operations::ON_NAMES) {
         classes.push(Class::Name);
+    }
+    if operations.intersects(Operations::ON_ATTRIBUTES | Operations::TRUNCATE) {
+        classes.push(Class::Attr);
     }
     // Who acts is known from the beginning on, whether a rule asks for it or not.
     if !classes.is_empty() {

@@ -48,7 +48,10 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
         OpenOptions::new().write(true).open(place.path("data")).map(drop)
     }),
     opens("openat_for_both", &["read", "write"], |place| {
-        OpenOptions::new().read(true).append(true).open(place.path("data")).map(drop)
+        OpenOptions::new().read(true).write(true).open(place.path("data")).map(drop)
+    }),
+    opens("openat_to_append", &["write", "append"], |place| {
+        OpenOptions::new().append(true).open(place.path("data")).map(drop)
     }),
     opens("openat_that_empties", &["read", "write"], |place| {
         open(place.path("data"), OFlags::RDONLY | OFlags::TRUNC, Mode::empty()).map(drop).map_err(Into::into)

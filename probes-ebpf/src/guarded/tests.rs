@@ -54,6 +54,8 @@ fn what_is_held_meets_the_rules_on_it() {
         (READ, READ, READ),
         (READ, WRITE, NONE),
         (WRITE, BOTH, WRITE),
+        (Operations::APPEND, WRITE, NONE),
+        (Operations::APPEND, WRITE | Operations::APPEND, Operations::APPEND),
         (BOTH, READ, READ),
         (BOTH, BOTH, BOTH),
         (RUN, Operations::MAP_EXEC, Operations::MAP_EXEC),

@@ -328,9 +328,15 @@ impl aegis_decide::Tables for Loaded {
 
 const NAMES: [&[u8]; 2] = [b"one", b"another name"];
 
+/// One operation or more.
+fn any_operations() -> impl Strategy<Value = Operations> {
+    let all: Vec<Operations> = Operations::all().iter().collect();
+    let most = all.len();
+    prop::sample::subsequence(all, 1..=most).prop_map(|some| some.into_iter().collect())
+}
+
 fn any_say() -> impl Strategy<Value = Say> {
-    let operations = (1..=Operations::all().bits()).prop_map(Operations::from_bits_retain);
-    (0..6_u32, operations, prop::sample::select(Mode::ALL))
+    (0..6_u32, any_operations(), prop::sample::select(Mode::ALL))
         .prop_map(|(rule, operations, mode)| say(rule, operations, mode))
 }
 
@@ -353,8 +359,8 @@ fn call() -> impl Strategy<Value = Call> {
 
 fn request() -> impl Strategy<Value = Request<'static>> {
     let generation = || prop_oneof![3 => Just(1_u32), 1 => Just(2)];
-    let operations = (1..=Operations::all().bits()).prop_map(Operations::from_bits_retain);
-    (1..4_u64, generation(), 1..4_u64, generation(), prop::sample::select(&NAMES[..]), operations).prop_map(
+    let names = prop::sample::select(&NAMES[..]);
+    (1..4_u64, generation(), 1..4_u64, generation(), names, any_operations()).prop_map(
         |(ino, generation, parent, parent_generation, name, operations)| Request {
             object: key(ino, generation),
             name: Some((key(parent, parent_generation), name)),
@@ -474,7 +480,7 @@ fn known_tables_have_a_known_digest() {
         builder.exempt(u64::from(number % 5));
     }
     let tables = builder.build(&header()).unwrap();
-    assert_eq!(hex(&tables.digest()), "caedddaf2b72d82983d1b91a050bc43211f76c1fa11d0835320d31d0b0c068d8");
+    assert_eq!(hex(&tables.digest()), "a8068028a27d40b779c58f07e582ae5084e43412867a22057746697943c4a8d0");
     assert_eq!(tables.info().table_digest, tables.digest());
 }
 

@@ -14,13 +14,22 @@ pub(super) struct Source {
     origin: String,
 }
 
+/// A line of the host's description of itself.
+fn os_release(key: &str) -> Result<Option<String>> {
+    let text = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
+    let value = |line: &str| Some(line.strip_prefix(key)?.strip_prefix('=')?.trim_matches('"').to_owned());
+    Ok(text.lines().find_map(value))
+}
+
 /// The code name of the host's distribution, such as `bookworm`.
 pub(super) fn host_suite() -> Result<String> {
-    let text = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
-        .map(|name| name.trim_matches('"').to_owned())
+    os_release("VERSION_CODENAME")?
         .context("/etc/os-release has no VERSION_CODENAME: this is not a Debian or Ubuntu release")
+}
+
+/// The components of the archive that the guest's packages are in: what Debian has in one, Ubuntu has in two.
+pub(super) fn host_components() -> Result<&'static str> {
+    Ok(if os_release("ID")?.as_deref() == Some("ubuntu") { "main,universe" } else { "main" })
 }
 
 /// Brings the host's lists up to date: an archive forgets the packages that old lists name.

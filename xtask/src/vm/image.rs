@@ -14,8 +14,8 @@ use std::time::Instant;
 
 /// Room in the root image beyond what is in it; the file is sparse.
 const FREE_MIB: u64 = 768;
-/// Size of the ext4 file system that the guest mounts at /scratch.
-const SCRATCH_MIB: u64 = 64;
+/// Size of the ext4 file system that the guest mounts at /scratch: the matrix has some thirty inodes for each row.
+const SCRATCH_MIB: u64 = 128;
 
 /// Identity of the root disk and of its only partition: disks have no fixed names in the guest.
 const DISK_SIGNATURE: u32 = 0xae91_5001;

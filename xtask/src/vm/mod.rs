@@ -8,6 +8,7 @@ mod boot;
 mod folder;
 mod image;
 mod kernel;
+mod matrix;
 mod payload;
 mod root;
 mod run;
@@ -40,6 +41,8 @@ pub(crate) enum Verb {
     Run(run::Args),
     /// Runs the in-guest tests on every kernel.
     Test(TestArgs),
+    /// Runs the enforcement matrix and counts its rows by class.
+    Matrix(matrix::Args),
 }
 
 /// Runs a verb of `vm`.
@@ -47,6 +50,7 @@ pub(crate) fn run(verb: &Verb) -> Result<ExitCode> {
     setup::ensure(setup::Purpose::Tests)?;
     match verb {
         Verb::Run(args) => run::run(args).map(ExitCode::from),
+        Verb::Matrix(args) => matrix::run(args),
         Verb::Test(args) => test(args).map(|tally| report::conclude(&tally)),
     }
 }

@@ -7,18 +7,23 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 
-/// What the guest has beside the essential packages.
+/// What the guest has beside the essential packages. The workload proof builds with a compiler of a megabyte and has a
+/// file system tried by `stress-ng`.
 pub(super) const PACKAGES: &[&str] = &[
     "btrfs-progs",
     "dbus",
     "e2fsprogs",
     "iproute2",
     "kmod",
+    "libc6-dev",
+    "make",
     "mount",
     "procps",
     "python3",
+    "stress-ng",
     "systemd",
     "systemd-sysv",
+    "tcc",
     "util-linux",
 ];
 
@@ -75,7 +80,8 @@ pub(super) fn make(folder: &Path, suite: &str) -> Result<()> {
     let include = format!("--include={}", PACKAGES.join(","));
     let mirror = apt::host_mirror(suite)?;
     let mut debootstrap = process::tool("debootstrap");
-    debootstrap.args(["--variant=minbase", &include, suite]).arg(folder).arg(mirror);
+    let components = format!("--components={}", apt::host_components()?);
+    debootstrap.args(["--variant=minbase", &components, &include, suite]).arg(folder).arg(mirror);
     process::quiet(&mut debootstrap)?;
     trim(folder)?;
     let first = folder.join(FIRST_PATH.trim_start_matches('/'));

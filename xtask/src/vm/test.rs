@@ -6,13 +6,14 @@ use crate::report::{self, Tally, Tee};
 use crate::workspace::{self, Profile};
 use anyhow::{Context, Result};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Where the units are, for tests that install them.
 const UNITS: &str = "/usr/lib/aegis-units";
-const PROGRAM: &str = "/usr/bin/aegis-guest-tests";
+/// Where the tests are in the guest.
+pub(super) const PROGRAM: &str = "/usr/bin/aegis-guest-tests";
 /// Long enough for every test on a slow machine; a hung one ends the run before CI does.
 const TIMEOUT: u64 = 2_400;
 /// The same for the long form.
@@ -54,9 +55,9 @@ impl Args {
 }
 
 /// A kernel and how it is booted.
-struct Place {
-    name: &'static str,
-    series: Series,
+pub(super) struct Place {
+    pub(super) name: &'static str,
+    pub(super) series: Series,
     cmdline: &'static str,
     /// The security modules, where they are not the usual ones.
     lsm: Option<&'static str>,
@@ -87,14 +88,16 @@ const SEEN_ELSEWHERE: &[&str] = &[
     "steps::",
     "survival::",
     "verbs::",
-    "names::overlayfs",
+    "workload::",
     "ext4",
     "btrfs",
 ];
 /// Where preemption plays no part.
 const NO_RACE: &[&str] = &[
     "daemon::",
-    "names::",
+    "matrix::",
+    "workload::",
+    "attributes::",
     "forced::",
     "health::",
     "holders::",
@@ -113,6 +116,12 @@ const NO_RACE: &[&str] = &[
 ];
 
 impl Place {
+    /// Where the matrix is run: on each kernel, booted as usual.
+    pub(super) fn of_matrix(kernel: &str) -> impl Iterator<Item = &'static Self> {
+        let asked = move |place: &&Self| place.name == kernel || kernel == ALL && !place.series.is_optional();
+        PLACES.iter().filter(move |place| place.name == place.series.name() && asked(place))
+    }
+
     /// Whether tests that a filter names may be here: those of the fallback and of the units have places of their own, and
     /// there are no others there.
     fn has(&self, filter: &str) -> bool {
@@ -162,19 +171,13 @@ struct Row {
 /// Runs the tests everywhere, prints a table, and returns the sum.
 pub(crate) fn run(args: &Args) -> Result<Tally> {
     let profile = if args.release { Profile::Release } else { Profile::Dev };
-    let build = ["test", "--package", "aegis-tests", "--test", "guest", "--no-run"];
-    let build = [&build, profile.options()].concat();
-    let program = workspace::executable(&build, "guest")?;
     let mut options = vec!["--test-threads=1".to_owned()];
     options.extend(args.filter.clone());
     let mut rows = Vec::new();
     if args.native {
-        rows.push(timed("native", || native(&program, &options, args.long))?);
+        rows.push(timed("native", || native(&program(profile)?, &options, args.long))?);
     } else {
-        let program = Added { from: program, to: PROGRAM.into() };
-        let units = Added { from: workspace::root().join("systemd"), to: UNITS.into() };
-        let others = [program, chaos::added(profile)?, units];
-        let added: Vec<Added> = aegisbpf(profile)?.into_iter().chain(others).collect();
+        let added = added(profile)?;
         let named = |place: &Place| [ALL, place.name].contains(&args.kernel.as_str());
         let wanted =
             |place: &&Place| named(place) && args.filter.as_ref().is_none_or(|filter| place.has(filter));
@@ -203,6 +206,20 @@ fn without_missing<'a>(places: Vec<&'a Place>, rows: &mut Vec<Row>) -> Result<Ve
         }
     }
     Ok(left)
+}
+
+/// The program with the tests, freshly built.
+fn program(profile: Profile) -> Result<PathBuf> {
+    let build = ["test", "--package", "aegis-tests", "--test", "guest", "--no-run"];
+    workspace::executable(&[&build, profile.options()].concat(), "guest")
+}
+
+/// What the tests need in the guest.
+pub(super) fn added(profile: Profile) -> Result<Vec<Added>> {
+    let program = Added { from: program(profile)?, to: PROGRAM.into() };
+    let units = Added { from: workspace::root().join("systemd"), to: UNITS.into() };
+    let others = [program, chaos::added(profile)?, units];
+    Ok(aegisbpf(profile)?.into_iter().chain(others).collect())
 }
 
 fn timed(place: &'static str, run: impl FnOnce() -> Result<Tally>) -> Result<Row> {
@@ -234,13 +251,19 @@ fn native(program: &Path, options: &[String], is_long: bool) -> Result<Tally> {
     report::read(&tee.text(), "native", child.wait()?.success())
 }
 
-fn in_guest(place: &Place, added: &[Added], options: &[String], is_long: bool) -> Result<Tally> {
+/// The machine of a place, with enough time for all tests.
+pub(super) fn timed_settings(place: &Place, is_long: bool) -> Settings {
     let timeout = if is_long { LONG_TIMEOUT } else { TIMEOUT };
     let (cmdline, systemd) = (place.cmdline.to_owned(), place.systemd);
     let mut settings = Settings { cmdline, systemd, timeout, ..Settings::default() };
     if let Some(lsm) = place.lsm {
         settings.lsm = lsm.to_owned();
     }
+    settings
+}
+
+fn in_guest(place: &Place, added: &[Added], options: &[String], is_long: bool) -> Result<Tally> {
+    let settings = timed_settings(place, is_long);
     let long = if is_long { vec!["env".to_owned(), format!("{LONG}=1")] } else { Vec::new() };
     let program = long.into_iter().chain([PROGRAM.to_owned()]).chain(options.iter().cloned());
     let skip = if options.len() == UNFILTERED { place.skip } else { &[] };

@@ -86,3 +86,23 @@ fn a_file_that_was_removed_is_missing_although_it_is_kept() {
         kept(&host(there(key(100, 1))).paths, Resolution { slots: vec![slot(2)], ..Resolution::default() });
     assert_eq!((found(&paths).objects.as_slice(), found(&paths).is_there), ([key(100, 1)].as_slice(), false));
 }
+
+#[test]
+fn operations_need_the_classes_that_decide_upon_them() {
+    use Class::{Attr, Exec, File, Name, Process};
+    let rows = [
+        (Operations::empty(), &[][..]),
+        (Operations::READ, &[File, Process]),
+        (Operations::APPEND, &[File, Process]),
+        (Operations::EXEC, &[File, Exec, Process]),
+        (Operations::UNLINK, &[Name, Process]),
+        (Operations::CHMOD, &[Attr, Process]),
+        (Operations::XATTR | Operations::LINK, &[Name, Attr, Process]),
+        // By the hook on attributes alone where it is an overlay that truncates.
+        (Operations::TRUNCATE, &[File, Attr, Process]),
+        (Operations::all(), &[File, Exec, Name, Attr, Process]),
+    ];
+    for (operations, expected) in rows {
+        assert_eq!(classes(operations), expected, "{operations:?}");
+    }
+}
