@@ -13,6 +13,7 @@ pub mod trust;
 
 mod boot;
 mod clock;
+mod context;
 mod control;
 mod guardian;
 mod health;

@@ -2,6 +2,7 @@
 //! is not touched; one reload comes after the other.
 
 use crate::boot::Boot;
+pub use crate::context::Redaction;
 use crate::loader::Loader;
 use crate::local::{Origin, Policies, PolicyError, TrustSettings};
 use crate::metrics::Listener;
@@ -66,6 +67,8 @@ pub struct Live {
     pub events_file_when_full: WhenFull,
     /// Where metrics are answered beside the control socket: an address of this host alone.
     pub metrics_listen: Option<SocketAddr>,
+    /// Which arguments of processes are shown.
+    pub redaction: Redaction,
 }
 
 impl Default for Live {
@@ -80,6 +83,7 @@ impl Default for Live {
             events_file: None,
             events_file_when_full: WhenFull::Wait,
             metrics_listen: None,
+            redaction: Redaction::default(),
         }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Paths,
     /// A list of cgroups.
     Cgroups,
+    /// A list of words, none of them empty.
+    Texts,
     /// One of these words.
     Word(&'static [&'static str]),
     /// `true` or `false`.
@@ -80,6 +82,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("trust.require_signature", Kind::Boolean, Taken::Reload),
     key("events.ring_bytes", Kind::RingBytes, Taken::Start),
     key("events.per_second", Kind::Count(0, u32::MAX), Taken::Reload),
+    key("context.argv", Kind::Boolean, Taken::Reload),
+    key("context.hidden_words", Kind::Texts, Taken::Reload),
     key("survival.cgroups", Kind::Cgroups, Taken::Start),
     key("sinks.stdout.when_full", Kind::Word(WhenFull::WORDS), Taken::Reload),
     key("sinks.file.path", Kind::Path(PATH_MAX), Taken::Reload),
@@ -153,7 +157,10 @@ mod tests {
 
     #[test]
     fn sections_and_what_is_in_them() {
-        assert_eq!(names_in(""), ["daemon", "policy", "trust", "events", "survival", "sinks", "metrics"]);
+        assert_eq!(
+            names_in(""),
+            ["daemon", "policy", "trust", "events", "context", "survival", "sinks", "metrics"]
+        );
         assert_eq!(names_in("sinks"), ["stdout", "file"]);
         assert_eq!(names_in("sinks.file"), ["path", "when_full"]);
         assert!(is_section("sinks") && is_section("sinks.file"));

@@ -19,6 +19,8 @@ pub struct Settings {
     pub trust: Trust,
     /// How decisions are told.
     pub events: Events,
+    /// What records say of who acted.
+    pub context: Context,
     /// Who is never denied anything.
     pub survival: Survival,
     /// Where records are written to.
@@ -129,6 +131,35 @@ pub struct Events {
 impl Default for Events {
     fn default() -> Self {
         Self { ring_bytes: 4 * 1024 * 1024, per_second: 100 }
+    }
+}
+
+/// `[context]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Context {
+    /// Whether records have the arguments of the program that acted.
+    pub argv: bool,
+    /// Arguments that nobody is to read: an argument that contains one of these words, in upper or lower case, is written as
+    /// `***`, and if it is an option without `=`, so is the argument after it. A list of words, none of them empty.
+    pub hidden_words: Vec<String>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        // `passw` is part of `password` and `passwd`.
+        let words = [
+            "passw",
+            "passphrase",
+            "secret",
+            "token",
+            "credential",
+            "apikey",
+            "api_key",
+            "api-key",
+            "access_key",
+        ];
+        Self { argv: true, hidden_words: words.map(str::to_owned).to_vec() }
     }
 }
 

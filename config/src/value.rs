@@ -55,8 +55,8 @@ impl Raw {
                 Ok(number) => Self::Integer(Some(number)),
                 Err(_) => Self::Text(text.to_owned()),
             },
-            Kind::Paths | Kind::Cgroups if text.is_empty() => Self::List(Vec::new()),
-            Kind::Paths | Kind::Cgroups => match DeValue::parse(text) {
+            Kind::Paths | Kind::Cgroups | Kind::Texts if text.is_empty() => Self::List(Vec::new()),
+            Kind::Paths | Kind::Cgroups | Kind::Texts => match DeValue::parse(text) {
                 Ok(list) if list.get_ref().is_array() => Self::of(list.get_ref()),
                 _ => Self::List(vec![(Self::Text(text.to_owned()), 0..text.len())]),
             },
@@ -112,7 +112,7 @@ pub(crate) fn check(key: &Key, raw: &Raw, span: Range<usize>, care: Care) -> Res
         (Kind::Boolean, Raw::Boolean(boolean)) => Ok(Value::Boolean(*boolean)),
         (Kind::Count(least, most), Raw::Integer(number)) => one(count(key, *number, least, most)),
         (Kind::RingBytes, Raw::Integer(number)) => one(ring_bytes(key, *number)),
-        (Kind::Paths | Kind::Cgroups, Raw::List(items)) => list(key, items, care),
+        (Kind::Paths | Kind::Cgroups | Kind::Texts, Raw::List(items)) => list(key, items, care),
         (Kind::Path(_) | Kind::Word(_) | Kind::Log | Kind::Listen, Raw::Text(text)) => {
             one(check_text(key, text, care).map(|()| Value::Text(text.clone())))
         }
@@ -128,6 +128,7 @@ fn wrong_type(key: &Key, raw: &Raw) -> Fault {
         Kind::RingBytes => ("an integer", "KEY = 4194304"),
         Kind::Paths => ("a list of paths", "KEY = [\"/etc/aegisbpf/policies\"]"),
         Kind::Cgroups => ("a list of cgroups", "KEY = [\"/system.slice/ssh.service\"]"),
+        Kind::Texts => ("a list of words", "KEY = [\"password\", \"token\"]"),
         Kind::Path(_) => ("text", "KEY = \"/an/absolute/path\""),
         Kind::Word(words) => {
             let help = format!("write one of {} in quotes", enumerate(words));
@@ -187,6 +188,7 @@ fn check_text(key: &Key, text: &str, care: Care) -> Result<(), Fault> {
         Kind::Path(most) => path(key, text, most, care),
         Kind::Paths => path(key, text, usize::MAX, care),
         Kind::Cgroups => cgroup(key, text, care),
+        Kind::Texts => hidden_word(key, text),
         Kind::Word(words) => word(key, text, words),
         Kind::Log => log(key, text),
         Kind::Listen => listen(key, text),
@@ -267,6 +269,15 @@ fn log(key: &Key, text: &str) -> Result<(), Fault> {
             let message = format!("`{}` has no level {}", key.name, quote(level));
             return Err(bounds(message, "unknown level", suggest(level, &LEVELS)));
         }
+    }
+    Ok(())
+}
+
+/// An empty word would hide everything, which `context.argv` is for.
+fn hidden_word(key: &Key, text: &str) -> Result<(), Fault> {
+    if text.trim().is_empty() {
+        let message = format!("`{}` has an empty word", key.name);
+        return Err(bounds(message, "every argument contains it", "leave it out, or write `argv = false`"));
     }
     Ok(())
 }

@@ -58,6 +58,12 @@ const ROWS: &[Row] = &[
         "[survival]\ncgroups = [\"/\", \"a.slice\"]\n",
         &["2:12 out-of-bounds", "2:17 out-of-bounds"],
     ),
+    (
+        "words that hide everything",
+        "[context]\nargv = 1\nhidden_words = [\"pin\", \"\", \" \", 3]\n",
+        &["2:8 wrong-type", "3:24 out-of-bounds", "3:28 out-of-bounds", "3:33 wrong-type"],
+    ),
+    ("one hidden word", "[context]\nhidden_words = \"pin\"\n", &["2:16 wrong-type"]),
     ("misspelt level", "[daemon]\nlog = \"inof\"\n", &["2:7 out-of-bounds"]),
     ("wrong part of the program", "[daemon]\nlog = \"info,a b=debug\"\n", &["2:7 out-of-bounds"]),
     ("any address", "[metrics]\nlisten = \"0.0.0.0:9464\"\n", &["2:10 out-of-bounds"]),

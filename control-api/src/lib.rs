@@ -19,7 +19,10 @@ pub use history::{Asker, Deed, HistoryEntry, HistoryReply, Outcome, RollbackRequ
 pub use holder::{Holder, HolderAction, HolderReport, Holding, LISTED_HOLDERS};
 pub use local::{Change, ChangeReply, EntriesReply, EntriesRequest};
 pub use openapi::{ROUTES, Route, document};
-pub use record::{BlockRecord, GapRecord, LifecycleRecord, Record, StormRecord, SummaryRecord};
+pub use record::{
+    AncestorRecord, BlockRecord, GapRecord, LifecycleRecord, ProcessRecord, Record, StormRecord,
+    SummaryRecord,
+};
 pub use status::{
     ClassStatus, Counts, DaemonStatus, GenerationStatus, LinkStatus, Memory, Posture, Status, UnseenRule,
 };

@@ -93,6 +93,60 @@ pub struct BlockRecord {
     pub path: String,
     /// Whether components nearest to the root are missing from the path.
     pub path_cut: bool,
+    /// Who acted, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Box<ProcessRecord>>,
+}
+
+/// What is known of a process. What is not known is absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+pub struct ProcessRecord {
+    /// Inode number of what it was started from, as the kernel recorded it then. The process cannot change it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable_ino: Option<u64>,
+    /// Its device, in the kernel's encoding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable_dev: Option<u32>,
+    /// Its inode generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable_inode_generation: Option<u32>,
+    /// Whether what is said of it was only found later, and not recorded when it was started: it can have forged it
+    /// before.
+    pub unproven: bool,
+    /// Path of what it was started from, when it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable: Option<String>,
+    /// Whether components nearest to the root are missing from that path.
+    #[serde(default)]
+    pub executable_cut: bool,
+    /// Its arguments, when it was started. Those that contain a word of `context.hidden_words`, or follow an option that
+    /// does, are `***`. Whoever starts a program chooses them freely: they tell, they prove nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argv: Option<Vec<String>>,
+    /// Whether arguments, or the end of one, are missing.
+    #[serde(default)]
+    pub argv_cut: bool,
+    /// Who made it, who made that one, and so on: the nearest first.
+    #[serde(default)]
+    pub ancestors: Vec<AncestorRecord>,
+    /// Whether there are more of them, or can be.
+    #[serde(default)]
+    pub ancestors_cut: bool,
+    /// Id of the container that its cgroup belongs to, by the name that container runtimes give cgroups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+}
+
+/// One from whom a process descends, as it was when it made the next one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+pub struct AncestorRecord {
+    /// `pid:start_time`.
+    pub exec_id: String,
+    /// Path of what it was started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable: Option<String>,
+    /// Whether this was only found later.
+    pub unproven: bool,
 }
 
 /// Decisions that were folded: equal ones, of which the first of each second have records of their own. `first` and

@@ -210,7 +210,7 @@ byte_enum! {
         CommittedCreds = 23 => "bprm_committed_creds",
         /// A process is made, and takes over what is recorded.
         TaskAlloc = 24 => "task_alloc",
-        /// A process has been made, and takes over what is recorded. Only of the audit fallback.
+        /// A process has been made, and the daemon is told. In the audit fallback it takes over what is recorded, too.
         SchedFork = 25 => "sched_process_fork",
         /// Attributes are changed: mode bits, owner, group, times, size.
         InodeSetattr = 26 => "inode_setattr",
@@ -226,6 +226,8 @@ byte_enum! {
         PathChmod = 31 => "path_chmod",
         /// As `inode_setattr` for owner and group, where the mount is known.
         PathChown = 32 => "path_chown",
+        /// A process ends, and the daemon is told.
+        SchedExit = 33 => "sched_process_exit",
     }
 }
 
@@ -353,7 +355,7 @@ impl Hook {
             | Self::FileTruncate
             | Self::SysExit => Class::File,
             Self::BprmCheck | Self::SchedExec => Class::Exec,
-            Self::CommittedCreds | Self::TaskAlloc | Self::SchedFork => Class::Process,
+            Self::CommittedCreds | Self::TaskAlloc | Self::SchedFork | Self::SchedExit => Class::Process,
             Self::InodeSetattr
             | Self::InodeSetxattr
             | Self::InodeRemovexattr
@@ -365,13 +367,20 @@ impl Hook {
         }
     }
 
-    /// The kind of probes it belongs to.
+    /// Whether it belongs to a kind of probes. Those that only follow processes on tracepoints belong to both.
     #[must_use]
-    pub fn kind(self) -> Kind {
+    pub fn is_of(self, kind: Kind) -> bool {
         match self {
-            Self::SysExit | Self::SchedExec | Self::SchedFork => Kind::Fallback,
-            _ => Kind::Lsm,
+            Self::SchedFork | Self::SchedExit => true,
+            Self::SysExit | Self::SchedExec => kind == Kind::Fallback,
+            _ => kind == Kind::Lsm,
         }
+    }
+
+    /// Whether it is a tracepoint, and not an LSM hook.
+    #[must_use]
+    pub fn is_tracepoint(self) -> bool {
+        self.is_of(Kind::Fallback)
     }
 
     /// Whether kernels that are supported may lack it, because another hook is called in its place there.
@@ -395,7 +404,7 @@ impl Hook {
 impl Kind {
     /// All of its hooks.
     pub fn hooks(self) -> impl Iterator<Item = Hook> {
-        Hook::ALL.iter().copied().filter(move |hook| hook.kind() == self)
+        Hook::ALL.iter().copied().filter(move |hook| hook.is_of(self))
     }
 
     /// The operations that its hooks see. Rules on others have no effect under it.

@@ -1,6 +1,7 @@
 //! What the kernel tells the daemon: decisions that were reported, and how many there were.
 
 use crate::access::{Hook, Operations, Reason, Verdict};
+use crate::subject::{LINEAGE_ANCESTORS_UNPROVEN, LINEAGE_CUT, LINEAGE_KNOWN, LINEAGE_UNPROVEN};
 use crate::tables::{ABI_VERSION, HOOKS, ObjectKey};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
@@ -69,6 +70,12 @@ pub struct Event {
     pub cgroup: u64,
     /// What was acted upon.
     pub object: ObjectKey,
+    /// What the process was started from, as the kernel recorded it; all zeros if that is not known, or nothing.
+    pub executable: ObjectKey,
+    /// `LINEAGE_…` bits of that record; 0 if there is none.
+    pub lineage: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// Name of the thread, NUL-padded. Anyone can set it: it tells, it proves nothing.
     pub comm: [u8; 16],
     /// Names of the path's components, each ended by NUL, the file itself first, its root last. They are those
@@ -100,6 +107,8 @@ pub struct Counters {
     pub exempted: u64,
     /// What the audit fallback noticed and could not look at: nobody knows what a rule would have said.
     pub unseen: u64,
+    /// Process events for which their ring had no room.
+    pub untold: u64,
     /// Requests answered with `audit`, by hook.
     pub audited: [u64; HOOKS],
     /// Requests answered with `deny`, by hook.
@@ -138,6 +147,16 @@ impl core::fmt::Display for EventError {
 
 impl core::error::Error for EventError {}
 
+/// Whether these are `LINEAGE_…` bits.
+pub(crate) fn is_lineage(bits: u32) -> bool {
+    bits & !(LINEAGE_KNOWN | LINEAGE_UNPROVEN | LINEAGE_ANCESTORS_UNPROVEN | LINEAGE_CUT) == 0
+}
+
+/// Whether an executable can come with these bits: one that is not known is all zeros.
+pub(crate) fn is_known(executable: &ObjectKey, lineage: u32) -> bool {
+    lineage & LINEAGE_KNOWN != 0 || *executable == ObjectKey::default()
+}
+
 impl Event {
     /// Reads an event and checks every field that has a limited range: bytes from the kernel are untrusted.
     ///
@@ -168,6 +187,8 @@ impl Event {
             ("flags", self.flags.into(), self.flags & !FLAG_PATH_CUT == 0),
             ("operations", self.operations.into(), Operations::from_bits(self.operations).is_some()),
             ("sequence", self.sequence, self.sequence != 0),
+            ("lineage", self.lineage.into(), is_lineage(self.lineage)),
+            ("executable", self.executable.ino, is_known(&self.executable, self.lineage)),
             ("path_bytes", self.path_bytes.into(), usize::from(self.path_bytes) <= PATH_BYTES),
         ];
         match known.into_iter().find(|(_, _, valid)| !valid) {

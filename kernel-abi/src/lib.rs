@@ -13,6 +13,7 @@ mod access;
 mod accounts;
 mod event;
 mod holder;
+mod process;
 mod subject;
 mod tables;
 
@@ -20,5 +21,6 @@ pub use access::*;
 pub use accounts::*;
 pub use event::{Counters, EVENT_DECISION, Event, EventError, FLAG_PATH_CUT, PATH_BYTES, PATH_DEPTH};
 pub use holder::{CGROUP_LEVELS, HELD_DESCRIPTOR, HELD_MAPPING, Held, Membership};
+pub use process::*;
 pub use subject::*;
 pub use tables::*;

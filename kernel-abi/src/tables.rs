@@ -399,7 +399,7 @@ pub struct Identity {
 }
 
 /// Number of hooks.
-pub const HOOKS: usize = 33;
+pub const HOOKS: usize = 34;
 
 /// The one value of `active`: written as one aligned 64-bit store into mapped memory, which is the flip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]

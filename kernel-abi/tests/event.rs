@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may")]
 
 use aegis_kernel_abi::{
-    ABI_VERSION, EVENT_DECISION, Event, EventError, FLAG_PATH_CUT, Hook, Operations, PATH_BYTES, Reason,
-    Verdict,
+    ABI_VERSION, EVENT_DECISION, Event, EventError, FLAG_PATH_CUT, Hook, LINEAGE_KNOWN, LINEAGE_UNPROVEN,
+    Operations, PATH_BYTES, Reason, Verdict,
 };
 use proptest::prelude::*;
 use std::error::Error;
@@ -56,6 +56,8 @@ fn good_events_are_read() {
         ("any signal", |event| event.signal = 255),
         ("any subject", |event| (event.pid, event.uid, event.cgroup) = (u32::MAX, u32::MAX, u64::MAX)),
         ("any object", |event| (event.object.ino, event.object.dev) = (u64::MAX, u32::MAX)),
+        ("any executable", |event| (event.lineage, event.executable.ino) = (LINEAGE_KNOWN, u64::MAX)),
+        ("an unknown one", |event| event.lineage = LINEAGE_UNPROVEN),
         ("any path", |event| event.path = [0xff; PATH_BYTES]),
         ("last sequence number", |event| event.sequence = u64::MAX),
     ];
@@ -78,6 +80,8 @@ fn each_impossible_value_is_named() {
         ("operations", 0x1000, |event| event.operations = 0x1000),
         ("operations", 0x8000_0001, |event| event.operations = 0x8000_0001),
         ("sequence", 0, |event| event.sequence = 0),
+        ("lineage", 16, |event| event.lineage = 16),
+        ("executable", 7, |event| event.executable.ino = 7),
         ("path_bytes", 617, |event| event.path_bytes = 617),
         ("path_bytes", 65535, |event| event.path_bytes = u16::MAX),
     ];
@@ -85,7 +89,7 @@ fn each_impossible_value_is_named() {
         check(field, change, Err(EventError::Field(field, *value)));
     }
     // These tests know the numbers; a new value moves the border, and must be thought of here.
-    assert_eq!((Hook::ALL.len(), Verdict::ALL.len(), Reason::ALL.len()), (33, 3, 15));
+    assert_eq!((Hook::ALL.len(), Verdict::ALL.len(), Reason::ALL.len()), (34, 3, 15));
 }
 
 #[test]
@@ -109,7 +113,7 @@ fn every_other_length_is_refused() {
 fn errors_say_what_was_there() {
     let version = format!("event of ABI version 9, this is {ABI_VERSION}");
     let rows: [(EventError, &str); 3] = [
-        (EventError::Size(7), "event of 7 bytes where 744 were expected"),
+        (EventError::Size(7), "event of 7 bytes where 768 were expected"),
         (EventError::Version(9), &version),
         (EventError::Field("hook", 77), "event field hook has the impossible value 77"),
     ];

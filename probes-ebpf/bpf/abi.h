@@ -37,6 +37,7 @@
 #define AEGIS_HOOK_INODE_REMOVE_ACL 30
 #define AEGIS_HOOK_PATH_CHMOD 31
 #define AEGIS_HOOK_PATH_CHOWN 32
+#define AEGIS_HOOK_SCHED_EXIT 33
 #define AEGIS_KIND_LSM 0
 #define AEGIS_KIND_FALLBACK 1
 #define AEGIS_CLASS_FILE 0
@@ -162,7 +163,7 @@
 
 #define AEGIS_SURVIVAL_PROCESS 3
 
-#define AEGIS_HOOKS 33
+#define AEGIS_HOOKS 34
 
 #define AEGIS_PATH_BYTES 616
 
@@ -171,6 +172,22 @@
 #define AEGIS_EVENT_DECISION 1
 
 #define AEGIS_FLAG_PATH_CUT 1
+
+#define AEGIS_PROCESS_EXEC 1
+
+#define AEGIS_PROCESS_FORK 2
+
+#define AEGIS_PROCESS_EXIT 3
+
+#define AEGIS_PROCESS_PATH_CUT 1
+
+#define AEGIS_PROCESS_ARGV_CUT 2
+
+#define AEGIS_ARGV_BYTES 1024
+
+#define AEGIS_ARGUMENT_BYTES 512
+
+#define AEGIS_ARGUMENTS 64
 
 #define AEGIS_HELD_DESCRIPTOR 1
 
@@ -368,8 +385,34 @@ struct aegis_event {
   uint16_t path_components;
   uint64_t cgroup;
   struct aegis_object_key object;
+  struct aegis_object_key executable;
+  uint32_t lineage;
+  uint32_t reserved;
   uint8_t comm[16];
   uint8_t path[AEGIS_PATH_BYTES];
+};
+
+struct aegis_process_event {
+  uint16_t abi_version;
+  uint8_t kind;
+  uint8_t flags;
+  uint32_t lineage;
+  uint64_t time_ns;
+  uint32_t pid;
+  uint32_t maker;
+  uint64_t start_time;
+  uint64_t maker_start_time;
+  struct aegis_object_key executable;
+};
+
+struct aegis_exec_event {
+  struct aegis_process_event process;
+  uint16_t path_bytes;
+  uint16_t path_components;
+  uint16_t argv_bytes;
+  uint16_t reserved;
+  uint8_t path[AEGIS_PATH_BYTES];
+  uint8_t argv[AEGIS_ARGV_BYTES];
 };
 
 struct aegis_notice {
@@ -465,6 +508,7 @@ struct aegis_counters {
   uint64_t survived;
   uint64_t exempted;
   uint64_t unseen;
+  uint64_t untold;
   uint64_t audited[AEGIS_HOOKS];
   uint64_t denied[AEGIS_HOOKS];
 };

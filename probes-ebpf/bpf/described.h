@@ -26,6 +26,8 @@ struct aegis_described {
 	struct aegis_self_check self_check;
 	struct aegis_proof proof;
 	struct aegis_event event;
+	struct aegis_process_event process_event;
+	struct aegis_exec_event exec_event;
 	struct aegis_counters counters;
 	struct aegis_notice notice;
 	struct aegis_storm_key storm_key;

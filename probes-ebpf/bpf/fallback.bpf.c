@@ -7,12 +7,14 @@
  *                      executable memory
  * sched_process_exec   a program has been started
  * sched_process_fork   a process has been made: it takes over what is recorded of its parent
+ * sched_process_exit   a process ends: the daemon is told
  *
  * Identity is that of the LSM probes: an opened file is found by its new descriptor, a mapped one in the mapping, a
  * started one in what the kernel ran. No path string is looked at, so none can be swapped meanwhile. What cannot be
  * looked at is counted as unseen. sys_exit is run for every system call of the host: it first asks for the number.
  */
 #include "fallback.h"
+#include "tell.h"
 
 /* The end of the kernel's numbering for 64 bits: x32 calls are the same ones with this bit. */
 #define X32_BIT 0x40000000
@@ -186,8 +188,11 @@ int aegis_sched_process_exec(uint64_t *ctx)
 {
 	const struct linux_binprm *program = (const struct linux_binprm *)ctx[2];
 
+	const struct file *file = READ(program, file);
+
 	ask_started(program);
-	record_exec(READ(program, file));
+	record_exec(file);
+	tell_exec((uint64_t)file, READ(bpf_get_current_task_btf()->mm, arg_start), READ(program, argc));
 	return 0;
 }
 
@@ -197,8 +202,10 @@ int aegis_sched_process_fork(uint64_t *ctx)
 	struct task_struct *child = (struct task_struct *)ctx[1];
 
 	/* Threads have the record of their first thread. */
-	if (child->group_leader == child)
-		record_fork(child);
+	if (child->group_leader != child)
+		return 0;
+	record_fork(child);
+	tell_fork(child);
 	return 0;
 }
 

@@ -43,6 +43,7 @@ static long (*const bpf_get_current_comm)(void *buf, uint32_t size) = (void *)16
 static uint64_t (*const bpf_get_current_cgroup_id)(void) = (void *)80;
 static long (*const bpf_probe_read_user)(void *to, uint32_t size, const void *from) = (void *)112;
 static long (*const bpf_probe_read_kernel)(void *to, uint32_t size, const void *from) = (void *)113;
+static long (*const bpf_probe_read_user_str)(void *to, uint32_t size, const void *from) = (void *)114;
 static long (*const bpf_probe_read_kernel_str)(void *to, uint32_t size, const void *from) = (void *)115;
 static long (*const bpf_send_signal)(uint32_t signal) = (void *)109;
 static uint64_t (*const bpf_get_current_ancestor_cgroup_id)(int level) = (void *)123;
@@ -72,6 +73,8 @@ static long (*const bpf_loop)(uint32_t times, void *step, void *context, uint64_
 #define FMODE_PATH 0x4000
 /* Of bpf_task_storage_get. */
 #define STORAGE_CREATE 1
+/* Of bpf_ringbuf_submit: whoever reads the ring looks by itself. */
+#define NO_WAKEUP 1
 /* Of bpf_bprm_opts_set. */
 #define SECURE_EXEC 1
 /* The child shares its memory and signals with the caller (include/uapi/linux/sched.h). */
@@ -161,6 +164,9 @@ struct vm_area_struct {
 struct linux_binprm {
 	struct file *file;
 	struct file *executable;
+	/* Where the arguments begin, until the program is in place; after that in mm_struct. */
+	unsigned long p;
+	int argc;
 	const char *filename;
 	const char *interp;
 };
@@ -254,9 +260,17 @@ struct cred {
 	struct user_namespace *user_ns;
 };
 
-struct mm_struct;
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	/* Threads that have not ended. */
+	atomic_t live;
+};
 
 struct mm_struct {
+	unsigned long arg_start;
 	struct file *exe_file;
 };
 
@@ -267,6 +281,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	struct mm_struct *mm;
+	struct signal_struct *signal;
 	struct pid *thread_pid;
 	uint32_t flags;
 	const struct cred *real_cred;

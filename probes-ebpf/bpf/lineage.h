@@ -23,6 +23,17 @@ static __always_inline struct aegis_lineage *lineage_of_current(uint64_t flags)
 	return bpf_task_storage_get(&lineages, bpf_get_current_task_btf()->group_leader, NULL, flags);
 }
 
+/* Fills in what the current process was started from, and returns the flags of the record: zeros where nothing is known. */
+static __always_inline uint32_t executable_of_current(struct aegis_object_key *executable)
+{
+	const struct aegis_lineage *lineage = lineage_of_current(0);
+	const struct aegis_object_key none = {};
+	const uint32_t flags = lineage ? lineage->flags : 0;
+
+	*executable = lineage && flags & AEGIS_LINEAGE_KNOWN ? lineage->exe.file : none;
+	return flags;
+}
+
 /* Fills in what something is started from: the file, and the name by which it was reached. Returns 0, or -1 if the name
  * cannot be read. */
 AEGIS_SUBPROGRAM int describe_image(uint64_t address, struct aegis_image *image)

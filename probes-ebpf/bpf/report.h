@@ -9,69 +9,8 @@
 
 #include "tables.h"
 #include "accounts.h"
-
-/* Room for one more name of any length must be left where it is written. */
-#define NAME_BYTES 256
-#define LAST_NAME (AEGIS_PATH_BYTES - NAME_BYTES)
-
-/* A walk from a dentry up to the root of its mount namespace. */
-struct walk {
-	struct aegis_event *event;
-	const struct dentry *dentry;
-	const struct vfsmount *mnt;
-	uint64_t at;
-	uint32_t components;
-	int whole;
-};
-
-enum { GO_ON, STOP };
-
-/* One step of the walk: writes a name, or crosses to where a mount is mounted. */
-static long write_step(uint64_t step, struct walk *walk)
-{
-	const struct dentry *dentry = walk->dentry, *up = READ(dentry, d_parent);
-	const unsigned char *name = READ(dentry, d_name.name);
-	uint64_t at = walk->at;
-	long length;
-
-	if (walk->mnt && dentry == READ(walk->mnt, mnt_root)) {
-		struct mount *mount = (void *)walk->mnt - OFFSET_OF(struct mount, mnt);
-		struct mount *over = READ(mount, mnt_parent);
-
-		walk->whole = !over || over == mount;
-		walk->dentry = READ(mount, mnt_mountpoint);
-		walk->mnt = &over->mnt;
-		return walk->whole ? STOP : GO_ON;
-	}
-	/* The root of a file system by no known mount: what is above it is missing from the path. */
-	if (!up || up == dentry)
-		return STOP;
-	/* The value that is compared is the one that is used, with no call between: older verifiers lose the bounds
-	 * of what the compiler keeps elsewhere meanwhile. */
-	asm volatile("" : "+r"(at));
-	if (at > LAST_NAME)
-		return STOP;
-	length = bpf_probe_read_kernel_str(walk->event->path + at, NAME_BYTES, name);
-	if (length <= 0 || length > NAME_BYTES)
-		return STOP;
-	walk->at = at + length;
-	walk->components++;
-	walk->dentry = up;
-	return GO_ON;
-}
-
-/* Writes the names from the dentry up, the last component first. The loop is the kernel's own, so that the
- * verifier looks at one step and not at all sequences of steps. */
-static __always_inline void write_path(struct aegis_event *event, const struct dentry *dentry,
-				       const struct vfsmount *mnt)
-{
-	struct walk walk = { .event = event, .dentry = dentry, .mnt = mnt };
-
-	bpf_loop(AEGIS_PATH_DEPTH, write_step, &walk, 0);
-	event->path_bytes = walk.at;
-	event->path_components = walk.components;
-	event->flags = walk.whole ? 0 : AEGIS_FLAG_PATH_CUT;
-}
+#include "lineage.h"
+#include "path.h"
 
 static __always_inline void write_subject(struct aegis_event *event)
 {
@@ -98,6 +37,7 @@ static __always_inline void send(const struct aegis_request *request, const stru
 	/* Taken before there is room: a number without an event is how the reader sees that one was dropped. */
 	uint64_t sequence = COUNT(count->sequence) + 1;
 	struct aegis_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	struct walk walk;
 
 	if (!event) {
 		COUNT(count->dropped);
@@ -116,8 +56,13 @@ static __always_inline void send(const struct aegis_request *request, const stru
 	event->operations = request->operations;
 	event->rule = answer->rule;
 	event->object = request->object;
+	event->lineage = executable_of_current(&event->executable);
+	event->reserved = 0;
 	write_subject(event);
-	write_path(event, request->side, request->mount);
+	walk = (struct walk){ .path = event->path, .dentry = request->side, .mnt = request->mount };
+	event->flags = write_path(&walk) ? 0 : AEGIS_FLAG_PATH_CUT;
+	event->path_bytes = walk.at;
+	event->path_components = walk.components;
 	bpf_ringbuf_submit(event, 0);
 	COUNT(count->submitted);
 }

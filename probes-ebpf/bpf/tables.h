@@ -165,6 +165,13 @@ struct {
 	__uint(max_entries, 4096);
 } notices SEC(".maps");
 
+/* For the daemon: what happens to processes. When it is full the daemon knows less of who acts, and nothing else depends on
+ * it. */
+struct {
+	__uint(type, MAP_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} process_events SEC(".maps");
+
 /* What tests set when they load the probes. Else these are constants, and what depends on them is not there. */
 const volatile uint32_t test_force = AEGIS_FORCE_NONE;
 const volatile uint32_t test_pause = 0;

@@ -238,6 +238,7 @@ pub(crate) fn sum(counters: &[Counters]) -> Counters {
         sum.survived += one.survived;
         sum.exempted += one.exempted;
         sum.unseen += one.unseen;
+        sum.untold += one.untold;
         add_all(&mut sum.audited, &one.audited);
         add_all(&mut sum.denied, &one.denied);
     }

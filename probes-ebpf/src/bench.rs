@@ -3,7 +3,7 @@
 use crate::error::{Error, call};
 use crate::object::{Aligned, KernelTypes, whole};
 use crate::sys;
-use aegis_kernel_abi::{Hook, Kind};
+use aegis_kernel_abi::Hook;
 use aya::programs::{BtfTracePoint, Lsm};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -53,11 +53,10 @@ fn attach(name: &str, hook: Hook) -> Result<Empty, Error> {
     let mut ebpf = types.open(&EMPTY_OBJECT.0)?;
     let program = ebpf.program_mut(name).ok_or_else(|| Error::Object(format!("it has no program {name}")))?;
     let word = hook.word();
-    let loaded = match hook.kind() {
-        Kind::Lsm => <&mut Lsm>::try_from(&mut *program).and_then(|program| program.load(word, types.btf())),
-        Kind::Fallback => {
-            <&mut BtfTracePoint>::try_from(&mut *program).and_then(|program| program.load(word, types.btf()))
-        }
+    let loaded = if hook.is_tracepoint() {
+        <&mut BtfTracePoint>::try_from(&mut *program).and_then(|program| program.load(word, types.btf()))
+    } else {
+        <&mut Lsm>::try_from(&mut *program).and_then(|program| program.load(word, types.btf()))
     };
     loaded.map_err(|error| failed(&error))?;
     let fd = program.fd().map_err(|error| failed(&error))?;

@@ -1,6 +1,6 @@
 //! What can go wrong between Aegis and the kernel. Each error names the operation and the object.
 
-use aegis_kernel_abi::{Hook, Kind};
+use aegis_kernel_abi::Hook;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,7 @@ pub enum Error {
         what: String,
     },
     /// The self-check was not answered by our rule in our generation.
-    #[error("the self-check on {} was not {} by generation {generation}: {why}", hook.word(), if hook.kind() == Kind::Lsm { "denied" } else { "seen" })]
+    #[error("the self-check on {} was not {} by generation {generation}: {why}", hook.word(), if hook.is_tracepoint() { "seen" } else { "denied" })]
     NotProven {
         /// Where.
         hook: Hook,

@@ -27,6 +27,7 @@ mod object;
 mod pinned;
 mod pins;
 mod probes;
+mod process_ring;
 mod resolve;
 mod say;
 mod scratch;
@@ -54,6 +55,7 @@ pub use object::{KernelTypes, fallback_object, holders_object, lsm_object, objec
 pub use pinned::{Pinned, examine};
 pub use pins::{Lock, PinDir, file_system_magic};
 pub use probes::{Arrival, Probes, Settings, TestSettings, survivors};
+pub use process_ring::ProcessRing;
 pub use resolve::Resolver;
 pub use say::{Anchor, Escalate, Header, Say};
 pub use self_check::{HELPER_ARGUMENT, Helper, RAN_ARGUMENT, helper_main};

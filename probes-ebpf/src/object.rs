@@ -148,11 +148,10 @@ pub(crate) fn load_maps(kind: Kind, settings: Settings, types: &KernelTypes) -> 
 /// Loads the program of a hook.
 pub(crate) fn load_program(ebpf: &mut Ebpf, hook: Hook, types: &KernelTypes) -> Result<(), Error> {
     let program = program_mut(ebpf, hook)?;
-    let loaded = match hook.kind() {
-        Kind::Lsm => <&mut Lsm>::try_from(program).and_then(|program| program.load(hook.word(), types.btf())),
-        Kind::Fallback => {
-            <&mut BtfTracePoint>::try_from(program).and_then(|program| program.load(hook.word(), types.btf()))
-        }
+    let loaded = if hook.is_tracepoint() {
+        <&mut BtfTracePoint>::try_from(program).and_then(|program| program.load(hook.word(), types.btf()))
+    } else {
+        <&mut Lsm>::try_from(program).and_then(|program| program.load(hook.word(), types.btf()))
     };
     loaded.map_err(|error| refused(hook, &error))
 }
@@ -175,9 +174,10 @@ pub(crate) fn load_iterator(
 /// Whether the running kernel has a hook.
 pub(crate) fn is_in(btf: &Btf, hook: Hook) -> bool {
     // What aya looks for when it loads a program on it.
-    let (name, kind) = match hook.kind() {
-        Kind::Lsm => (format!("bpf_lsm_{}", hook.word()), BtfKind::Func),
-        Kind::Fallback => (format!("btf_trace_{}", hook.word()), BtfKind::Typedef),
+    let (name, kind) = if hook.is_tracepoint() {
+        (format!("btf_trace_{}", hook.word()), BtfKind::Typedef)
+    } else {
+        (format!("bpf_lsm_{}", hook.word()), BtfKind::Func)
     };
     btf.id_by_type_name_kind(&name, kind).is_ok()
 }
@@ -193,7 +193,7 @@ fn refused(hook: Hook, error: &ProgramError) -> Error {
     };
     // ENOTSUPP (524) is the kernel's own number for "no such trampoline here"; it has no name in libc.
     match errno {
-        Some(libc::EPERM | libc::EOPNOTSUPP | 524) if hook.kind() == Kind::Lsm => {
+        Some(libc::EPERM | libc::EOPNOTSUPP | 524) if !hook.is_tracepoint() => {
             Error::LsmRefused { hook, message }
         }
         _ => Error::Object(format!("the verifier refuses {}: {message}", hook.word())),
@@ -219,7 +219,7 @@ const ARMING_ID_BYTES: usize = 8;
 pub(crate) fn pin_all(ebpf: &mut Ebpf, kind: Kind, pins: &PinDir, name_key: [u64; 2]) -> Result<(), Error> {
     pins.create()?;
     let mut program_tags = [0; HOOKS];
-    for (hook, tag) in Hook::ALL.iter().zip(&mut program_tags).filter(|(hook, _)| hook.kind() == kind) {
+    for (hook, tag) in Hook::ALL.iter().zip(&mut program_tags).filter(|(hook, _)| hook.is_of(kind)) {
         let program: &Program = program(ebpf, *hook)?;
         let fd = match program.fd() {
             Ok(fd) => fd,
@@ -269,6 +269,9 @@ pub(crate) fn program_tag(program: std::os::fd::BorrowedFd<'_>) -> std::io::Resu
 
 pub(crate) const IDENTITY: &str = "identity";
 
+/// The ring of what happens to processes.
+pub(crate) const PROCESSES: &str = "process_events";
+
 /// What is recorded of processes.
 pub(crate) const LINEAGES: &str = "lineages";
 
@@ -279,7 +282,7 @@ pub(crate) const RECORDER_PROGRAM: &str = "aegis_record_processes";
 pub(crate) const RECORDER_OVER: &str = "task";
 
 /// All maps of the object by name. Those that are banked hold the tables of generations.
-pub(crate) const MAPS: [&str; 24] = [
+pub(crate) const MAPS: [&str; 25] = [
     "objects",
     "slots",
     "rows",
@@ -296,6 +299,7 @@ pub(crate) const MAPS: [&str; 24] = [
     "counters",
     "events",
     "notices",
+    PROCESSES,
     "hits",
     "storms",
     "summarised",

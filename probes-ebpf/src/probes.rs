@@ -12,6 +12,7 @@ use crate::lineages::Lineages;
 use crate::notices::NoticeRing;
 use crate::object::{self, IDENTITY, open_map, read_identity};
 use crate::pins::{Lock, PinDir};
+use crate::process_ring::ProcessRing;
 use crate::resolve::Resolver;
 use crate::self_check::{Attempt, Helper, OWN_EXECUTABLE, Way, judge, ways};
 use crate::sys;
@@ -160,6 +161,14 @@ impl Probes {
     /// If the ring cannot be mapped.
     pub fn events(&self) -> Result<EventRing, Error> {
         EventRing::open(&self.pins)
+    }
+
+    /// Opens the ring of what happens to processes. There must be one reader at a time.
+    ///
+    /// # Errors
+    /// If the ring cannot be mapped.
+    pub fn processes(&self) -> Result<ProcessRing, Error> {
+        ProcessRing::open(&self.pins)
     }
 
     /// Opens the ring of notices. There must be one reader at a time.

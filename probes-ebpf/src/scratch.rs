@@ -96,7 +96,8 @@ impl Scratch {
             | Hook::SchedExec
             | Hook::CommittedCreds
             | Hook::TaskAlloc
-            | Hook::SchedFork => Err(io::ErrorKind::Unsupported.into()),
+            | Hook::SchedFork
+            | Hook::SchedExit => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -105,7 +106,8 @@ impl Scratch {
     fn is_for(hook: Hook) -> bool {
         let on_executable =
             matches!(hook, Hook::FileOpen | Hook::MmapFile | Hook::FileMprotect | Hook::BprmCheck);
-        !on_executable && !matches!(hook, Hook::CommittedCreds | Hook::TaskAlloc)
+        !on_executable
+            && !matches!(hook, Hook::CommittedCreds | Hook::TaskAlloc | Hook::SchedFork | Hook::SchedExit)
     }
 
     /// Inode number and device of what a hook's attempt is about: the file or directory, or where nothing is yet
@@ -120,7 +122,8 @@ impl Scratch {
             | Hook::SchedExec
             | Hook::CommittedCreds
             | Hook::TaskAlloc
-            | Hook::SchedFork => return None,
+            | Hook::SchedFork
+            | Hook::SchedExit => return None,
             Hook::InodeRmdir | Hook::PathRmdir => &self.directory,
             Hook::PathTruncate
             | Hook::FileTruncate

@@ -11,7 +11,7 @@
 
 use crate::error::{Error, call};
 use crate::scratch::Scratch;
-use aegis_kernel_abi::{Hook, Kind, ObjectKey, Proof, RULE_SELF_CHECK, Reason, Verdict};
+use aegis_kernel_abi::{Hook, ObjectKey, Proof, RULE_SELF_CHECK, Reason, Verdict};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
@@ -50,7 +50,7 @@ pub(crate) fn ways(hook: Hook) -> &'static [Way] {
     match hook {
         Hook::SysExit => &[Way::Plain, Way::Map],
         // They deny nothing, and are proven by what they record.
-        Hook::CommittedCreds | Hook::TaskAlloc | Hook::SchedFork => &[],
+        Hook::CommittedCreds | Hook::TaskAlloc | Hook::SchedFork | Hook::SchedExit => &[],
         _ => &[Way::Plain],
     }
 }
@@ -218,10 +218,8 @@ pub(crate) fn judge(
 ) -> Result<(), Error> {
     let asked = proof.token == token;
     // The audit fallback looks at what has succeeded, and says what would have been denied.
-    let (verdict, expected) = match hook.kind() {
-        Kind::Lsm => (Verdict::Deny, libc::EPERM),
-        Kind::Fallback => (Verdict::Audit, 0),
-    };
+    let (verdict, expected) =
+        if hook.is_tracepoint() { (Verdict::Audit, 0) } else { (Verdict::Deny, libc::EPERM) };
     if errno == 0 && !asked && expected != 0 {
         return Err(Error::LsmNotCalled { hook });
     }
@@ -262,6 +260,7 @@ pub(crate) fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aegis_kernel_abi::Kind;
 
     const TOKEN: u32 = 7;
     const GENERATION: u32 = 3;

@@ -5,10 +5,10 @@
 mod btf;
 
 use aegis_kernel_abi::{
-    self as abi, Accepted, Active, Condition, Counters, Delivered, Entry, Event, Exempt, GenerationInfo,
-    Held, Identity, Image, InodeNumber, Ledger, Lineage, MemberKey, Membership, Notice, ObjectKey, Process,
-    Proof, Range, ReaderMark, Resolved, Row, RuleInfo, SelfCheck, SlotKey, Storm, StormKey, Summarised,
-    Survival, SurvivalKey,
+    self as abi, Accepted, Active, Condition, Counters, Delivered, Entry, Event, ExecEvent, Exempt,
+    GenerationInfo, Held, Identity, Image, InodeNumber, Ledger, Lineage, MemberKey, Membership, Notice,
+    ObjectKey, Process, ProcessEvent, Proof, Range, ReaderMark, Resolved, Row, RuleInfo, SelfCheck, SlotKey,
+    Storm, StormKey, Summarised, Survival, SurvivalKey,
 };
 use btf::{Btf, Member, Struct};
 use std::mem::offset_of;
@@ -147,6 +147,9 @@ fn records() -> Vec<Layout> {
                 path_components,
                 cgroup,
                 object,
+                executable,
+                lineage,
+                reserved,
                 comm,
                 path,
             }
@@ -159,6 +162,30 @@ fn records() -> Vec<Layout> {
             Held { object, opened, start_time, first, end, pid, pid_here, tid, uid, kind, operations, comm }
         ),
         layout!("aegis_membership", Membership { cgroup, start_time, pid, reserved }),
+    ]
+}
+
+fn processes() -> Vec<Layout> {
+    vec![
+        layout!(
+            "aegis_process_event",
+            ProcessEvent {
+                abi_version,
+                kind,
+                flags,
+                lineage,
+                time_ns,
+                pid,
+                maker,
+                start_time,
+                maker_start_time,
+                executable,
+            }
+        ),
+        layout!(
+            "aegis_exec_event",
+            ExecEvent { process, path_bytes, path_components, argv_bytes, reserved, path, argv }
+        ),
     ]
 }
 
@@ -176,6 +203,7 @@ fn accounts() -> Vec<Layout> {
                 survived,
                 exempted,
                 unseen,
+                untold,
                 audited,
                 denied,
             }
@@ -193,7 +221,7 @@ fn accounts() -> Vec<Layout> {
 }
 
 fn layouts() -> impl Iterator<Item = Layout> {
-    keys_and_values().into_iter().chain(subjects()).chain(records()).chain(accounts())
+    keys_and_values().into_iter().chain(subjects()).chain(records()).chain(processes()).chain(accounts())
 }
 
 fn check(object: &[u8]) {

@@ -91,9 +91,9 @@ fn short(why: &str) -> String {
 }
 
 /// What is known of a hook without loading anything.
-fn hook_row(hook: Hook) -> Value {
+fn hook_row(kind: Kind, hook: Hook) -> Value {
     json!({
-        "kind": hook.kind().word(),
+        "kind": kind.word(),
         "class": hook.class().word(),
         "hook": hook.word(),
         "stand_in": hook.stand_in().map(Hook::word),
@@ -120,7 +120,7 @@ fn armed(probes: &Probes) -> Result<Value, Box<dyn Error>> {
     let instructions: BTreeMap<Hook, u32> =
         probes.links()?.iter().map(|link| (link.hook, link.verified_instructions)).collect();
     let rows = probes.kind().hooks().map(|hook| {
-        let mut row = hook_row(hook);
+        let mut row = hook_row(probes.kind(), hook);
         row["is_there"] = json!(probes.is_loaded(hook));
         let Some(instructions) = instructions.get(&hook) else { return row };
         row["instructions"] = json!(instructions);
@@ -143,7 +143,7 @@ fn not_armed() -> Result<Value, Box<dyn Error>> {
     let mut rows = Vec::new();
     for kind in Kind::ALL {
         for (hook, found) in survey(*kind)? {
-            let mut row = hook_row(hook);
+            let mut row = hook_row(*kind, hook);
             put(&mut row, &found);
             rows.push(row);
         }

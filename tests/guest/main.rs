@@ -7,6 +7,7 @@
 mod accounts;
 mod attributes;
 mod chaos;
+mod context;
 mod daemon;
 mod fallback;
 mod forced;
@@ -59,6 +60,7 @@ fn main() {
         accounts::trials(),
         attributes::trials(),
         chaos::trials(),
+        context::trials(),
         life::trials(),
         metrics::trials(),
         daemon::trials(),

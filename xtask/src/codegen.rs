@@ -76,6 +76,7 @@ fn abi_header(root: &Path) -> Result<String> {
         .with_src(root.join("kernel-abi/src/access.rs"))
         .with_src(root.join("kernel-abi/src/tables.rs"))
         .with_src(root.join("kernel-abi/src/event.rs"))
+        .with_src(root.join("kernel-abi/src/process.rs"))
         .with_src(root.join("kernel-abi/src/holder.rs"))
         .with_src(root.join("kernel-abi/src/subject.rs"))
         .with_src(root.join("kernel-abi/src/accounts.rs"))
@@ -123,6 +124,8 @@ fn structs() -> Vec<String> {
         "SelfCheck",
         "Proof",
         "Event",
+        "ProcessEvent",
+        "ExecEvent",
         "Notice",
         "Resolved",
         "Process",

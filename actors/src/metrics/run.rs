@@ -45,6 +45,7 @@ async fn read(Source { ways, store }: &Source) -> Reading {
         Some(handle) => handle.status().await.ok(),
         None => None,
     };
+    let context = store.context().sums();
     let store = Arc::clone(store);
     let asked = ways.loader.run(move |loader, _| load(loader, &store.received));
     let loader = match tokio::time::timeout(PATIENCE, asked).await {
@@ -57,7 +58,7 @@ async fn read(Source { ways, store }: &Source) -> Reading {
     };
     let proof_age = Some(boot.proof_age()).filter(|age| *age < Duration::MAX);
     let reloads = boot.reloads.outcomes();
-    Reading { started_ns: boot.started_ns(), proof_age, reloads, parts, loader }
+    Reading { started_ns: boot.started_ns(), proof_age, reloads, parts, context, loader }
 }
 
 fn load(loader: &Loader, received: &Received) -> Result<Loaded, LoadError> {

@@ -1,6 +1,7 @@
 //! What was read, as text. Pure.
 
 use super::labels::{Label, Part, PlanDigest, Queue, Version, find};
+use crate::context::Sums;
 use crate::reload::Outcome;
 use aegis_control_api::{AccountsReply, GenerationStatus, LinkStatus, Posture, Status};
 use aegis_kernel_abi::{Class, Counters, GapReason, Hook, Kind, Mode, Reason, Verdict};
@@ -68,6 +69,8 @@ pub(super) struct Reading {
     pub(super) reloads: [(Outcome, u64); Outcome::ALL.len()],
     /// The parts of the daemon; `None` while it ends.
     pub(super) parts: Option<PartStatus>,
+    /// How much is known of processes.
+    pub(super) context: Sums,
     /// `None` if the loader does not answer.
     pub(super) loader: Option<Loaded>,
 }
@@ -106,7 +109,7 @@ pub(super) fn text(reading: Reading, format: Format) -> std::result::Result<Stri
 impl Collector for Reading {
     fn encode(&self, encoder: DescriptorEncoder) -> Result {
         let mut out = Out(encoder);
-        let Self { started_ns, proof_age, reloads, parts, loader } = self;
+        let Self { started_ns, proof_age, reloads, parts, context, loader } = self;
         out.info("build", "The daemon", &[Version.into()])?;
         let started = [([], seconds(*started_ns))];
         out.gauges("start_time", "When the daemon was started, since 1970", Some(&Unit::Seconds), started)?;
@@ -120,6 +123,7 @@ impl Collector for Reading {
         if let Some(parts) = parts {
             encode_parts(&mut out, parts)?;
         }
+        encode_context(&mut out, context)?;
         let Some(loaded) = loader else { return Ok(()) };
         let Loaded { status, kind, counters, account, .. } = loaded;
         encode_posture(&mut out, status, *kind)?;
@@ -234,13 +238,15 @@ fn encode_memory(out: &mut Out<'_>, status: &Status) -> Result {
 fn encode_decisions(out: &mut Out<'_>, status: &Status, kind: Kind, counters: &Counters) -> Result {
     let verdicts = [(Verdict::Deny, &counters.denied), (Verdict::Audit, &counters.audited)];
     let decisions = verdicts.into_iter().flat_map(|(verdict, counts)| {
-        let of_kind = Hook::ALL.iter().zip(counts).filter(move |(hook, _)| hook.kind() == kind);
+        let of_kind = Hook::ALL.iter().zip(counts).filter(move |(hook, _)| hook.is_of(kind));
         of_kind.map(move |(hook, count)| ([hook.class().into(), (*hook).into(), verdict.into()], *count))
     });
     let help = "Decisions with this verdict, by the kernel's counts since arming";
     out.counters("decisions", help, None, decisions)?;
     let counts = &status.counts;
     out.counter("undecidable", "Requests that the rules could not decide", counts.undecidable)?;
+    let help = "What happened to processes and found no room in their ring";
+    out.counter("processes_untold", help, counters.untold)?;
     out.counter("unseen", "What the audit fallback noticed and could not look at", counts.unseen)?;
     let through = [(Reason::Survival, counts.survived), (Reason::Exempt, counts.exempted)];
     let through = through.map(|(reason, count)| ([reason.into()], count));
@@ -252,7 +258,7 @@ fn encode_decisions(out: &mut Out<'_>, status: &Status, kind: Kind, counters: &C
 fn encode_programs(out: &mut Out<'_>, Loaded { status, kind, counts_runs, .. }: &Loaded) -> Result {
     let known = status.links.iter().filter_map(|link| Some((find(Hook::ALL, Hook::word, &link.hook)?, link)));
     let links: Vec<(Hook, &LinkStatus)> = known.collect();
-    let attached = Hook::ALL.iter().copied().filter(|hook| hook.kind() == *kind).map(|hook| {
+    let attached = Hook::ALL.iter().copied().filter(|hook| hook.is_of(*kind)).map(|hook| {
         let is_attached = links.iter().any(|(linked, _)| *linked == hook);
         ([hook.class().into(), hook.into()], u64::from(is_attached))
     });
@@ -299,6 +305,19 @@ fn encode_events(out: &mut Out<'_>, status: &Status, account: &AccountsReply) ->
     out.counters("events_received", "Events that this daemon has read", None, since)?;
     let since = status.counts.malformed.map(|count| ([], count));
     out.counters("events_malformed", "What this daemon found in the ring that was no event", None, since)
+}
+
+fn encode_context(out: &mut Out<'_>, context: &Sums) -> Result {
+    out.gauges(
+        "processes_known",
+        "Processes of which records can tell what they are",
+        None,
+        [([], context.kept)],
+    )?;
+    let help = "Processes that had to be forgotten, as there were too many";
+    out.counter("processes_evicted", help, context.evicted)?;
+    let help = "What this daemon found in the ring of processes that was no event";
+    out.counter("processes_malformed", help, context.malformed)
 }
 
 /// Nanoseconds as seconds. A double has them to a fraction of a microsecond.

@@ -1,9 +1,12 @@
 //! The loop of the router.
 
+use super::processes::Processes;
 use super::state::{Origin, gap_record, malformed};
 use super::storms::{Rest, Suppressed, Teller, sweep};
+use crate::boot::Boot;
 use crate::clock::{boot_offset_ns, unix_ns};
 use crate::looped::Looped;
+use crate::reload::Live;
 use crate::sink::{CpuGap, Item, Outbox, Told, Waiting};
 use crate::spool::{Passed, Store, line};
 use crate::ways::Ways;
@@ -16,9 +19,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// How often summaries are made.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// How often what happens to processes is taken in at least: the kernel wakes nobody for it, and its ring has room for
+/// hundreds of programs that are started.
+const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// Events that are routed before anybody else has a turn.
 const AT_ONCE: usize = 256;
@@ -32,19 +40,26 @@ impl Child for RouterChild {
 
     async fn init(&self, life: &Life) -> Result<Looped, BoxError> {
         let store = self.0.store().await?;
-        let (accounts, names) =
-            self.0.loader.run(|loader, _| (loader.probes().accounts(), loader.names())).await?;
+        let opened = |loader: &mut crate::loader::Loader| {
+            let probes = loader.probes();
+            Ok::<_, Error>((probes.accounts(), loader.names(), probes.processes()?))
+        };
+        let (accounts, names, ring) = self.0.loader.run(move |loader, _| opened(loader)).await??;
         let origin = Origin { numbering: store.numbering.clone(), boot_offset_ns: boot_offset_ns(), names };
         let progress = store.outbox.progress().clone().unwrap_or_default();
         let journal_teller = Teller::after(progress.told, progress.summarised);
         let rests = store.outboxes().map(|outbox| (outbox.clone(), Rest::default())).collect();
-        let router = Router {
-            records: Records { origin, store },
+        let mut router = Router {
+            records: Records { origin, processes: Processes::new(ring, Arc::clone(&store)), store },
+            boot: Arc::clone(&self.0.boot),
+            settings: self.0.boot.settings(),
+            has_looked: false,
             accounts,
             rests,
             swept: Instant::now(),
             journal_teller,
         };
+        router.begin();
         Ok(Looped::new(life, router.route(life.clone())))
     }
 }
@@ -52,6 +67,7 @@ impl Child for RouterChild {
 /// Where records go: to the journal, and to each sink.
 struct Records {
     origin: Origin,
+    processes: Processes,
     store: Arc<Store>,
 }
 
@@ -64,18 +80,19 @@ impl Records {
         }
     }
 
-    fn event(&self, event: &Event, late: bool) {
+    fn event(&mut self, event: &Event, late: bool) {
         self.store.received.events.fetch_add(1, Ordering::Relaxed);
         let (cpu, sequence) = (event.cpu, event.sequence);
         let told = if late { Told::Late { cpu } } else { Told::Event { cpu, sequence } };
-        self.hand_on(&self.origin.record(event, late), told);
+        let process = self.processes.of(event);
+        self.hand_on(&self.origin.record(event, late, process), told);
     }
 
     fn gap(&self, gap: CpuGap) {
         self.hand_on(&gap_record(&self.origin.numbering, unix_ns(), &gap), Told::Gap(gap));
     }
 
-    fn pass(&self, passed: Passed) {
+    fn pass(&mut self, passed: Passed) {
         match passed {
             Passed::Event { event, late } => self.event(&event, late),
             Passed::Gap(gap) => self.gap(gap),
@@ -86,6 +103,10 @@ impl Records {
 
 struct Router {
     records: Records,
+    boot: Arc<Boot>,
+    settings: watch::Receiver<Live>,
+    /// It was looked who is there, whether they are followed or not.
+    has_looked: bool,
     accounts: Arc<Accounts>,
     /// For each sink, what its last sweep left without a storm.
     rests: Vec<(Outbox, Rest)>,
@@ -95,9 +116,40 @@ struct Router {
 }
 
 impl Router {
+    /// Before the daemon is up: whoever is there now may be gone when a record is made of what it did.
+    fn begin(&mut self) {
+        // First: what is hidden must not be kept.
+        self.redact();
+        self.find_others();
+    }
+
+    fn redact(&mut self) {
+        let live = self.settings.borrow_and_update().clone();
+        self.records.store.context().redact(live.redaction);
+    }
+
+    /// Without rules nobody follows processes, so those that are there must be found again once that begins.
+    fn find_others(&mut self) {
+        let are_followed = self.boot.generation() > 0;
+        if are_followed || !self.has_looked {
+            self.has_looked = true;
+            self.records.processes.find_others(are_followed);
+        }
+    }
+
+    /// Looks after what is known of processes.
+    fn follow(&mut self) {
+        if self.settings.has_changed().unwrap_or(false) {
+            self.redact();
+        }
+        self.find_others();
+        self.records.processes.take_all();
+    }
+
     async fn route(mut self, life: Life) -> Result<(), BoxError> {
         let mut is_asked = false;
         loop {
+            self.follow();
             let emptied = self.drain();
             if self.swept.elapsed() >= SWEEP || (is_asked && emptied) {
                 self.swept = Instant::now();
@@ -109,7 +161,7 @@ impl Router {
             if emptied {
                 tokio::select! {
                     () = self.records.store.more() => {}
-                    () = tokio::time::sleep(SWEEP) => {}
+                    () = tokio::time::sleep(LOOK_UP) => {}
                     () = life.asked() => is_asked = true,
                 }
             } else {
@@ -119,7 +171,7 @@ impl Router {
     }
 
     /// Routes what waits, up to a limit. Whether nothing waits now.
-    fn drain(&self) -> bool {
+    fn drain(&mut self) -> bool {
         for _ in 0..AT_ONCE {
             match self.records.store.next() {
                 Some(passed) => self.records.pass(passed),

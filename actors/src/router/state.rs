@@ -3,7 +3,9 @@
 use super::storms::Summary;
 use crate::loader::RuleNames;
 use crate::sink::CpuGap;
-use aegis_control_api::{API_VERSION, BlockRecord, GapRecord, Record, StormRecord, SummaryRecord};
+use aegis_control_api::{
+    API_VERSION, BlockRecord, GapRecord, ProcessRecord, Record, StormRecord, SummaryRecord,
+};
 use aegis_kernel_abi::{Event, GapReason, Hook, Operations, RULE_NONE, Reason, StormKey, Verdict};
 
 /// Where numbers of events count from 1: another arming, or another boot, gives them out again.
@@ -23,8 +25,8 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The record of an event.
-    pub(crate) fn record(&self, event: &Event, late: bool) -> Record {
+    /// The record of an event, with what is known of who acted.
+    pub(crate) fn record(&self, event: &Event, late: bool, process: ProcessRecord) -> Record {
         let rule_number = Some(event.rule).filter(|rule| *rule != RULE_NONE);
         Record::Block(Box::new(BlockRecord {
             version: API_VERSION,
@@ -62,6 +64,7 @@ impl Origin {
             inode_generation: event.object.inode_generation,
             path: path(event),
             path_cut: event.path_is_cut(),
+            process: Some(Box::new(process)),
         }))
     }
 

@@ -1,6 +1,7 @@
 //! The store: what is between the ring and the sinks. Pure but for its locks.
 
 use crate::clock::unix_ns;
+use crate::context::Context;
 use crate::lock::locked;
 use crate::router::Numbering;
 use crate::sink::{CpuGap, Outbox, Progress, Waiting, WhenFull};
@@ -60,6 +61,8 @@ pub(crate) struct Store {
     /// How far standard output had come before this.
     pub(crate) before: Progress,
     pub(crate) received: Received,
+    /// Who acts.
+    context: Mutex<Context>,
     passed: Mutex<VecDeque<Passed>>,
     more: Notify,
     room: Notify,
@@ -74,10 +77,16 @@ impl Store {
             events_file: Outbox::off(sinks.events_file),
             before,
             received: Received::default(),
+            context: Mutex::default(),
             passed: Mutex::default(),
             more: Notify::new(),
             room: Notify::new(),
         }
+    }
+
+    /// What is known of processes.
+    pub(crate) fn context(&self) -> MutexGuard<'_, Context> {
+        locked(&self.context)
     }
 
     /// Where lines go.

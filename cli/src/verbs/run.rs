@@ -12,7 +12,7 @@ use crate::settings::{self, Flags};
 use aegis_actors::host::{Mode, TestSettings};
 use aegis_actors::loader::{LoadError, LoaderSettings, Witness};
 use aegis_actors::local::{self, FirstPolicy, PolicyError, TrustSettings};
-use aegis_actors::reload::Live;
+use aegis_actors::reload::{Live, Redaction};
 use aegis_actors::tree::{self, RunError, RunSettings, WhenFull};
 use aegis_config::{EnforceSignal, Origin, Settings, Value};
 use aegis_control_api::{HolderAction, PolicySource};
@@ -204,7 +204,7 @@ fn run_settings(settings: &Settings, once: bool) -> RunSettings {
 
 /// Those of them that a reload can change.
 pub(super) fn live(settings: &Settings) -> Live {
-    let Settings { policy, trust, events, sinks, metrics, .. } = settings;
+    let Settings { policy, trust, events, context, sinks, metrics, .. } = settings;
     Live {
         mode: match policy.mode {
             aegis_config::Mode::Enforce => Mode::Enforce,
@@ -225,6 +225,7 @@ pub(super) fn live(settings: &Settings) -> Live {
         events_file: sinks.file.path.clone(),
         events_file_when_full: when_full(sinks.file.when_full),
         metrics_listen: metrics.listen,
+        redaction: Redaction { argv: context.argv, words: context.hidden_words.clone() },
     }
 }
 

@@ -7,9 +7,10 @@ use crate::attempts::{ATTEMPTS, Attempt};
 use crate::place::{Ran, trial};
 use crate::refused::{Health, can_mount_bpffs, ignored_unless};
 use libtest_mimic::Trial;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 
 /// All tests of this file.
 pub(crate) fn trials() -> Vec<Trial> {
@@ -23,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             ("lists_what_it_cannot_see", lists_what_it_cannot_see),
             ("nothing_without_rules", nothing_without_rules),
             ("tells_each_step", tells_each_step),
+            ("tells_who_acts", tells_who_acts),
         ],
     )
 }
@@ -122,6 +124,36 @@ fn says_so() {
     let told = armed.records("lifecycle");
     let told = told.iter().filter(|record| record["what"] == "audit_fallback");
     assert_eq!(told.filter(|record| record["detail"].to_string().contains(NOTICE)).count(), 3);
+}
+
+/// What was started, with which arguments, and by whom. Arguments that name a secret are in no record.
+fn tells_who_acts() {
+    let armed = Armed::start(&["run", "--observe"]);
+    let attempt =
+        ATTEMPTS.iter().find(|attempt| attempt.operations == ["read"] && attempt.rule.is_some()).unwrap();
+    let file = armed.place.path(attempt.file).display().to_string();
+    let before = armed.blocks().len();
+    let script = "(read -r line < \"$0\"); true";
+    let ran = Command::new("bash").args(["-c", script, &file, "--token", "hunter2", "plain"]).status();
+    assert!(ran.unwrap().success());
+    let found = armed.blocks_after(before, 1);
+    let record = found.first().unwrap();
+    let process = &record["process"];
+    let told = format!("{record:#}");
+    assert_eq!(process["argv"], json!(["bash", "-c", script, file, "***", "***", "plain"]), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+    assert!(process["executable"].as_str().is_some_and(|path| path.ends_with("/bash")), "{told}");
+    assert_eq!((&process["unproven"], &process["argv_cut"]), (&json!(false), &json!(false)), "{told}");
+    // What reads has been made by the one that was started here, and that one by this test.
+    let maker = |number: usize| &process["ancestors"][number];
+    assert_eq!(maker(0)["exec_id"], record["parent_exec_id"], "{told}");
+    assert_eq!(
+        (&maker(0)["executable"], &maker(0)["unproven"]),
+        (&process["executable"], &json!(false)),
+        "{told}"
+    );
+    assert!(maker(1)["executable"].as_str().is_some_and(|path| path.contains("host")), "{told}");
+    assert_eq!(maker(1)["unproven"], true, "{told}");
 }
 
 /// `--enforce` needs the flag; with it, nothing is denied all the same.

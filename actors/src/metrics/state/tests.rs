@@ -99,6 +99,7 @@ fn reading(word: &str) -> Reading {
         proof_age: Some(Duration::from_millis(2500)),
         parts: Some(part("", parts)),
         reloads: Outcome::ALL.map(|outcome| (outcome, 19)),
+        context: Sums { kept: 20, evicted: 21, malformed: 22 },
         loader: Some(Loaded {
             status: status(word),
             kind: Kind::Lsm,
