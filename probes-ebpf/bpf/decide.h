@@ -7,7 +7,8 @@
  *   aegis_active(side)                    the generation in force, read once
  *   aegis_self_check(side)                the self-check in progress if the current task makes it, else NULL
  *   aegis_generation(side, bank)          the generation's description, NULL if missing
- *   aegis_objects(side, bank)             a table, NULL if missing; likewise aegis_slots, aegis_rows
+ *   aegis_objects(side, bank)             a table, NULL if missing; likewise aegis_slots, and aegis_rows, which is told
+ *                                         where the number of the bank is
  *   aegis_object(table, key)              an entry, NULL if there is none; likewise aegis_slot, aegis_row
  *   aegis_name_key(request, name, directory, key)  key of a name in a directory; not 0 if it cannot be read. The one
  *                                         that was used is that of the side

@@ -120,8 +120,6 @@ int aegis_sys_exit(uint64_t *ctx)
 	const struct pt_regs *regs = (const struct pt_regs *)ctx[0];
 	const long result = ctx[1];
 	const uint32_t call = regs->orig_ax & ~X32_BIT;
-	struct aegis_request request = { .hook = AEGIS_HOOK_SYS_EXIT };
-	struct aegis_answer answer = {};
 	uint64_t address, bytes = 0;
 	int compat;
 
@@ -131,7 +129,7 @@ int aegis_sys_exit(uint64_t *ctx)
 	compat = is_compat();
 	switch (done(call, compat)) {
 	case OPENED:
-		opened(&request, &answer, result, flags_of(regs, call));
+		opened(result, flags_of(regs, call));
 		return 0;
 	case MAPPED:
 		if (call != OLD_MMAP_32 && !asks_for_exec(regs->dx))
@@ -147,52 +145,76 @@ int aegis_sys_exit(uint64_t *ctx)
 	default:
 		return 0;
 	}
-	request.operations = AEGIS_OPERATION_MAP_EXEC;
-	if (asked_for(request.operations))
-		mapped(&request, &answer, address, bytes, NULL);
+	if (asked_for(AEGIS_OPERATION_MAP_EXEC))
+		mapped((uint64_t)AEGIS_HOOK_SYS_EXIT << 32 | AEGIS_OPERATION_MAP_EXEC, address, bytes, 0);
 	return 0;
+}
+
+/* What an interpreter was handed as a descriptor; 0 if nothing. Read late, and in a function of its own: there is little
+ * room on the stack. */
+AEGIS_SUBPROGRAM uint64_t handed_to(uint64_t address)
+{
+	const struct linux_binprm *program = (const void *)address;
+	const struct file *handed = READ(program, executable);
+
+	return handed == READ(program, file) ? 0 : (uint64_t)handed;
+}
+
+/* Whether a program was started for something else that was named: a script. */
+AEGIS_SUBPROGRAM int was_handed_by_name(uint64_t address)
+{
+	const struct linux_binprm *program = (const void *)address;
+
+	return READ(program, interp) != READ(program, filename);
 }
 
 /* Asks for a program that has been started, as the one who started it. */
 static __always_inline void ask_started(const struct linux_binprm *program)
 {
-	const struct file *file = READ(program, file), *handed = READ(program, executable);
-	struct aegis_answer answer = {};
-	struct aegis_request request = {
-		.hook = AEGIS_HOOK_SCHED_EXEC,
-		/* To be started, a program is mapped as well. */
-		.operations = AEGIS_OPERATION_EXEC | AEGIS_OPERATION_MAP_EXEC,
-	};
+	const struct file *file = READ(program, file);
+	uint64_t handed;
+	/* To be started, a program is mapped as well. */
+	const uint32_t operations = AEGIS_OPERATION_EXEC | AEGIS_OPERATION_MAP_EXEC;
+	const uint64_t hook = (uint64_t)AEGIS_HOOK_SCHED_EXEC << 32;
 
-	if (!asked_for(request.operations))
+	if (!asked_for(operations))
 		return;
-	started(&request, &answer, file);
+	asked((uint64_t)file, hook | operations, 0, NO_WITNESS);
 	/* What else is asked for would be taken for the answer. */
 	if (aegis_self_check(NULL))
 		return;
 	/* The dynamic loader, in which a program begins. One without a loader begins in itself. */
-	mapped(&request, &answer, bpf_task_pt_regs(bpf_get_current_task_btf())->ip, 0, READ(file, f_inode));
+	mapped(hook | operations, bpf_task_pt_regs(bpf_get_current_task_btf())->ip, 0, own_inode((uint64_t)file));
 	/* What an interpreter of binfmt_misc was handed as a descriptor. */
-	if (handed && handed != file) {
-		request.operations = AEGIS_OPERATION_EXEC;
-		started(&request, &answer, handed);
-	} else if (READ(program, interp) != READ(program, filename)) {
+	handed = handed_to((uint64_t)program);
+	if (handed) {
+		asked(handed, hook | AEGIS_OPERATION_EXEC, 0, NO_WITNESS);
+	} else if (was_handed_by_name((uint64_t)program)) {
 		/* A script, or what else was handed by name: by now the kernel has let go of it. Its interpreter opens
 		 * it, and that is seen, as reading. */
 		unseen();
 	}
 }
 
+/* Records and tells what a process is now. */
+AEGIS_SUBPROGRAM int became(uint64_t address)
+{
+	const struct linux_binprm *program = (const void *)address;
+	uint64_t file = (uint64_t)READ(program, file);
+
+	record_exec(file);
+	return tell_exec(file, READ(bpf_get_current_task_btf()->mm, arg_start), READ(program, argc));
+}
+
 SEC("tp_btf/sched_process_exec")
 int aegis_sched_process_exec(uint64_t *ctx)
 {
-	const struct linux_binprm *program = (const struct linux_binprm *)ctx[2];
+	uint64_t program = 0;
 
-	const struct file *file = READ(program, file);
-
-	ask_started(program);
-	record_exec(file);
-	tell_exec((uint64_t)file, READ(bpf_get_current_task_btf()->mm, arg_start), READ(program, argc));
+	/* A plain address, which functions of their own take. */
+	bpf_probe_read_kernel(&program, sizeof(program), ctx + 2);
+	ask_started((const struct linux_binprm *)program);
+	became(program);
 	return 0;
 }
 

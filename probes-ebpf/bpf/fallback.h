@@ -34,42 +34,6 @@ static __always_inline int asked_for(uint32_t operations)
 	return !info || info->generation != active.generation || info->operations & operations;
 }
 
-/* One copy of the decision in each program. */
-AEGIS_SUBPROGRAM int decide(const struct aegis_request *request, struct aegis_answer *answer)
-{
-	struct aegis_request own;
-
-	/* The caller passes no NULL; the verifier, which looks at this function alone, does not know it. */
-	if (!request || !answer)
-		return -1;
-	/* On the stack: kernels up to 6.1 take keys from nowhere else in a function of its own. */
-	own = *request;
-	aegis_decide(&own, answer);
-	return 0;
-}
-
-/* Asks the rules. Returns whether there is something to tell. */
-static __always_inline int to_tell(const struct aegis_request *request, struct aegis_answer *answer)
-{
-	answer->verdict = 0;
-	answer->rule = 0;
-	answer->signal = 0;
-	answer->self_check = 0;
-	answer->notice = 0;
-	answer->allowed = 0;
-	return !decide(request, answer) && (answer->reason != AEGIS_REASON_NONE || answer->self_check);
-}
-
-/* Nothing is denied any more: the operation has succeeded. */
-static __always_inline void tell(const struct aegis_request *request, struct aegis_answer *answer)
-{
-	if (answer->verdict == AEGIS_VERDICT_DENY) {
-		answer->verdict = AEGIS_VERDICT_AUDIT;
-		answer->signal = 0;
-	}
-	report(request, answer);
-}
-
 /* The operations that an open has asked for. `given` are the flags of the call: of those that the file has, `kept`,
  * the kernel has taken out what concerns only opening. */
 static __always_inline uint32_t operations_of(uint32_t mode, uint32_t kept, uint32_t given)
@@ -155,37 +119,6 @@ AEGIS_SUBPROGRAM int may_concern(uint32_t descriptor)
 	return aegis_may_concern(NULL, &object, &directory);
 }
 
-/* A system call has returned a descriptor of a file that it opened. */
-static __always_inline void opened(struct aegis_request *request, struct aegis_answer *answer, uint32_t descriptor,
-				   uint32_t given)
-{
-	const struct file *file;
-	uint32_t kept;
-
-	if (!may_concern(descriptor))
-		return;
-	file = file_of(descriptor);
-	/* Closed under our eyes: what it was cannot be told any more. */
-	if (!file) {
-		unseen();
-		return;
-	}
-	/* A mere place in the file tree: nothing was accessed. */
-	kept = READ(file, f_flags);
-	if (kept & O_PATH)
-		return;
-	request->operations = operations_of(READ(file, f_mode), kept, given);
-	act_upon(request, (uint64_t)READ(file, f_inode), (uint64_t)READ(file, f_path.dentry),
-		 (uint64_t)READ(file, f_path.mnt));
-	if (!to_tell(request, answer))
-		return;
-	/* Replaced under our eyes: what was read may have been of another file. */
-	if (file_of(descriptor) != file)
-		unseen();
-	else
-		tell(request, answer);
-}
-
 /* What is mapped somewhere. */
 struct area {
 	uint64_t file;
@@ -214,54 +147,111 @@ AEGIS_SUBPROGRAM uint64_t executable_at(uint64_t address, uint64_t bytes)
 	return area.flags & VM_EXEC ? area.file : 0;
 }
 
-/* Asks for one of the inodes behind a mapping. */
-static __always_inline void ask_mapped(struct aegis_request *request, struct aegis_answer *answer, uint64_t inode,
-				       const struct path *path, uint64_t address, uint64_t file)
+/* What must still be so when a report is made; else what was read may have been of another file. */
+enum witness { NO_WITNESS, IS_DESCRIPTOR, IS_MAPPING };
+
+/* Whether a descriptor, or the mapping at an address, is still that of a file. */
+static __always_inline int still_there(uint32_t witness, uint64_t place, uint64_t file)
 {
-	act_upon(request, inode, (uint64_t)path->dentry, (uint64_t)path->mnt);
-	if (!to_tell(request, answer))
-		return;
-	/* Unmapped or replaced under our eyes: what was read may have been of another file. */
-	if (executable_at(address, 0) != file)
+	if (witness == IS_DESCRIPTOR)
+		return file_of(place) == (const void *)file;
+	return witness == NO_WITNESS || executable_at(place, 0) == file;
+}
+
+/* Fills in what is acted upon: a file as it was opened, or as it is seen above an overlay. */
+AEGIS_SUBPROGRAM int act_upon_file(struct aegis_request *request, uint64_t at, uint32_t as_seen)
+{
+	const struct file *file = (const void *)at;
+	struct path path;
+
+	if (as_seen) {
+		path = opened_path(file);
+		return act_upon(request, (uint64_t)READ(path.dentry, d_inode), (uint64_t)path.dentry,
+				(uint64_t)path.mnt);
+	}
+	return act_upon(request, (uint64_t)READ(file, f_inode), (uint64_t)READ(file, f_path.dentry),
+			(uint64_t)READ(file, f_path.mnt));
+}
+
+/* In `what`: the file is asked for as it is seen above an overlay. */
+#define AS_SEEN (1ULL << 48)
+
+/* Asks the rules for a file, and tells what they say. `what` is the operations, and above them the hook. Returns whether
+ * it was a self-check. A function of its own, as programs and what they call have little room on the stack together. */
+AEGIS_SUBPROGRAM int asked(uint64_t file, uint64_t what, uint64_t place, uint32_t witness)
+{
+	struct aegis_answer answer = {};
+	struct aegis_request request = { .operations = what, .hook = what >> 32 };
+
+	act_upon_file(&request, file, what & AS_SEEN ? 1 : 0);
+	aegis_decide(&request, &answer);
+	if (answer.reason == AEGIS_REASON_NONE && !answer.self_check)
+		return 0;
+	/* Closed, unmapped or replaced under our eyes. */
+	if (!still_there(witness, place, file)) {
 		unseen();
-	else
-		tell(request, answer);
+		return answer.self_check;
+	}
+	/* Nothing is denied any more: the operation has succeeded. */
+	if (answer.verdict == AEGIS_VERDICT_DENY) {
+		answer.verdict = AEGIS_VERDICT_AUDIT;
+		answer.signal = 0;
+	}
+	report(&request, &answer);
+	return answer.self_check;
+}
+
+/* A system call has returned a descriptor of a file that it opened. */
+static __always_inline void opened(uint32_t descriptor, uint32_t given)
+{
+	const struct file *file;
+	uint32_t kept;
+
+	if (!may_concern(descriptor))
+		return;
+	file = file_of(descriptor);
+	/* Closed under our eyes: what it was cannot be told any more. */
+	if (!file) {
+		unseen();
+		return;
+	}
+	/* A mere place in the file tree: nothing was accessed. */
+	kept = READ(file, f_flags);
+	if (kept & O_PATH)
+		return;
+	asked((uint64_t)file,
+	      (uint64_t)AEGIS_HOOK_SYS_EXIT << 32 | operations_of(READ(file, f_mode), kept, given), descriptor,
+	      IS_DESCRIPTOR);
+}
+
+/* The inode of a mapped file that is seen above an overlay; without one it is the file's own. */
+AEGIS_SUBPROGRAM uint64_t seen_inode(uint64_t file)
+{
+	return (uint64_t)READ(opened_path((const void *)file).dentry, d_inode);
+}
+
+/* The file's own. */
+AEGIS_SUBPROGRAM uint64_t own_inode(uint64_t file)
+{
+	return (uint64_t)READ((const struct file *)file, f_inode);
 }
 
 /* What lies at an address was mapped, made executable, or begun in. Below an overlay both the file that was opened
  * and the real one are asked for; not so `known`, which was asked for before. */
-static __always_inline void mapped(struct aegis_request *request, struct aegis_answer *answer, uint64_t address,
-				   uint64_t bytes, const struct inode *known)
+static __always_inline void mapped(uint64_t what, uint64_t address, uint64_t bytes, uint64_t known)
 {
-	const uint64_t at = executable_at(address, bytes);
-	const struct file *file = (const void *)at;
-	const struct inode *visible, *real;
-	struct path path;
+	const uint64_t file = executable_at(address, bytes);
+	uint64_t seen;
 
-	if (!at)
+	if (!file)
 		return;
-	path = opened_path(file);
-	visible = READ(path.dentry, d_inode);
-	real = READ(file, f_inode);
-	if (visible == known)
+	seen = seen_inode(file);
+	if (seen == known)
 		return;
-	ask_mapped(request, answer, (uint64_t)visible, &path, address, at);
 	/* In a self-check, what else is asked for would be taken for the answer. */
-	if (real == visible || answer->self_check)
+	if (asked(file, what | AS_SEEN, address, IS_MAPPING) || seen == own_inode(file))
 		return;
-	path.dentry = READ(file, f_path.dentry);
-	path.mnt = READ(file, f_path.mnt);
-	ask_mapped(request, answer, (uint64_t)real, &path, address, at);
-}
-
-/* A file was started as a program. */
-static __always_inline void started(struct aegis_request *request, struct aegis_answer *answer,
-				    const struct file *file)
-{
-	act_upon(request, (uint64_t)READ(file, f_inode), (uint64_t)READ(file, f_path.dentry),
-		 (uint64_t)READ(file, f_path.mnt));
-	if (to_tell(request, answer))
-		tell(request, answer);
+	asked(file, what, address, IS_MAPPING);
 }
 
 #endif

@@ -100,13 +100,13 @@ static __always_inline void add_ancestor(struct aegis_lineage *lineage, const st
 }
 
 /* Records that the current process is now what was started. Without memory for it, what is not recorded is unknown. */
-static __always_inline void record_exec(const struct file *file)
+AEGIS_SUBPROGRAM int record_exec(uint64_t file)
 {
 	struct aegis_lineage *lineage = lineage_of_current(STORAGE_CREATE);
 	uint32_t flags;
 
 	if (!lineage)
-		return;
+		return 0;
 	/* From whom it descends is not known if nothing was recorded of it. */
 	if (lineage->flags & AEGIS_LINEAGE_KNOWN)
 		add_ancestor(lineage, &lineage->exe);
@@ -116,9 +116,10 @@ static __always_inline void record_exec(const struct file *file)
 	if (lineage->flags & AEGIS_LINEAGE_UNPROVEN)
 		flags |= AEGIS_LINEAGE_ANCESTORS_UNPROVEN;
 	/* One without a name that can be read is unknown: rules that name it must not lose it. */
-	if (!describe_image((uint64_t)file, &lineage->exe))
+	if (!describe_image(file, &lineage->exe))
 		flags |= AEGIS_LINEAGE_KNOWN;
 	lineage->flags = flags;
+	return 0;
 }
 
 /* Hands on what is recorded to a new process. */

@@ -18,7 +18,7 @@ int aegis_bprm_committed_creds(uint64_t *ctx)
 	const struct linux_binprm *program = (const void *)ctx[0];
 	const struct file *file = READ(program, file);
 
-	record_exec(file);
+	record_exec((uint64_t)file);
 	/* The arguments are in the new memory, and not where they will be. */
 	tell_exec((uint64_t)file, READ(program, p), READ(program, argc));
 	return 0;

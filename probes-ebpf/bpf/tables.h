@@ -251,9 +251,9 @@ static __always_inline void *aegis_slots(const void *side, uint32_t bank)
 	return bpf_map_lookup_elem(&slots, &bank);
 }
 
-static __always_inline void *aegis_rows(const void *side, uint32_t bank)
+static __always_inline void *aegis_rows(const void *side, const uint32_t *bank)
 {
-	return bpf_map_lookup_elem(&rows, &bank);
+	return bpf_map_lookup_elem(&rows, bank);
 }
 
 static __always_inline void *aegis_conditions(const void *side, uint32_t bank)

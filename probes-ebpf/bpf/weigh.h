@@ -133,7 +133,9 @@ AEGIS_SUBPROGRAM int aegis_weigh_rows(const struct aegis_request *request, struc
 		return AEGIS_REASON_TABLE_MISSING;
 	if (AEGIS_ERROR(AEGIS_FORCE_TOO_MANY_ROWS, ruleset->row_count > AEGIS_MAX_ROWS))
 		return AEGIS_REASON_TOO_MANY_ROWS;
-	weighing.rows = aegis_rows(request->side, answer->generation & 1);
+	/* The bank stands for a moment where there is room for it: the stack has none. */
+	weighing.first_row = answer->generation & 1;
+	weighing.rows = aegis_rows(request->side, &weighing.first_row);
 	if (AEGIS_ERROR(AEGIS_FORCE_ROWS_MISSING, !weighing.rows))
 		return AEGIS_REASON_TABLE_MISSING;
 	weighing.first_row = ruleset->first_row;

@@ -95,7 +95,7 @@ const ROWS: &[Row] = &[
         status: 0,
         stdout: &["conditions: no errors, 1 rule(s)"],
         stderr: &[
-            "note: rule data: this version cannot decide upon `connect`, `net` and `when`: remove the rule, or these parts of it",
+            "note: rule data: this version cannot decide upon `connect` and `net`: remove the rule, or these parts of it",
         ],
     },
     Row {

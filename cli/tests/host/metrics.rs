@@ -204,7 +204,7 @@ fn of_tables() {
         assert_eq!(of("entries", table), number(&generation[table]), "{table}");
     }
     let tables = metrics.values("table");
-    assert_eq!(tables.len(), 8, "{tables:?}");
+    assert_eq!(tables.len(), 11, "{tables:?}");
     for table in tables {
         let (entries, room) = (of("entries", table), of("capacity_entries", table));
         assert!(entries <= room && room >= 1.0, "{table}: {entries} of {room}");
