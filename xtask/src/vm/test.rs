@@ -75,6 +75,7 @@ const SEEN_ON_6_12: &[&str] =
 const SEEN_ELSEWHERE: &[&str] = &[
     "accounts::",
     "chaos::",
+    "daemon::",
     "forced::",
     "health::",
     "holders::",
@@ -90,6 +91,7 @@ const SEEN_ELSEWHERE: &[&str] = &[
     "verbs::",
     "workload::",
     "ext4",
+    "overlayfs",
     "btrfs",
 ];
 /// Where preemption plays no part.
