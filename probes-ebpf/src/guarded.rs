@@ -134,9 +134,10 @@ impl Guarded {
     }
 }
 
-/// Rows of the self-check concern nobody who holds anything.
+/// Rows of the self-check concern nobody who holds anything. Whether one that is about somebody concerned a holder is not
+/// known any more: he is not to be killed for it.
 fn counts(row: &Row) -> bool {
-    row.flags & (ROW_SELF_CHECK | ROW_ALLOW) == 0
+    row.flags & (ROW_SELF_CHECK | ROW_ALLOW) == 0 && row.condition_count == 0
 }
 
 fn operations(row: &Row) -> Operations {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::say::{Header, Say};
+use crate::subjects::{Clause, Role};
 use crate::tables::Builder;
 
 const OBJECT: ObjectKey = ObjectKey { ino: 7, dev: 1, inode_generation: 3 };
@@ -127,6 +128,20 @@ fn a_mapping_of_an_overlay_meets_the_rules_on_both_files() {
     assert_eq!(both.concern(&mapping), Some(expected));
     let above = guarded(&[enforce(1, READ)]);
     assert!(above.concern(&Held { object: OTHER, opened: OBJECT, ..held(OBJECT, BOTH) }).is_some());
+}
+
+/// Nobody is killed for a rule that may not have been about him.
+#[test]
+fn rules_about_somebody_are_no_concern() {
+    let clause =
+        Clause { role: Role::When, asks: 0, members: Vec::new(), uids: Vec::new(), gids: Vec::new() };
+    let guarded = built(|builder| {
+        let who = builder.who(vec![clause], 0).expect("conditions");
+        let about = Say { who, ..enforce(0, Operations::READ) };
+        builder.object(OBJECT, about).expect("an object");
+    });
+    assert_eq!(guarded.concern(&held(OBJECT, Operations::READ)), None);
+    assert!(guarded.is_empty());
 }
 
 #[test]
