@@ -21,7 +21,6 @@ struct climb {
 	const struct dentry *place;
 	const struct vfsmount *outer;
 	uint32_t generation;
-	uint8_t is_above;
 	uint8_t is_done;
 	/* AEGIS_REASON_NONE, or why the request is undecidable. */
 	uint8_t failed;
@@ -65,7 +64,6 @@ static __always_inline long leave_file_system(struct climb *climb, const struct 
 	climb->dentry = climb->place;
 	climb->mnt = climb->outer;
 	climb->outer = NULL;
-	climb->is_above = 1;
 	/* The directory that is covered by the mount. */
 	return look_above(climb, climb->dentry, NULL);
 }
@@ -80,11 +78,9 @@ static long climb_step(uint64_t number, struct climb *climb)
 	if (!up || up == dentry)
 		return leave_file_system(climb, dentry);
 	climb->dentry = up;
-	/* The name of what is acted upon was asked for by itself. */
-	if (look_above(climb, up, climb->is_above ? dentry : NULL))
-		return 1;
-	climb->is_above = 1;
-	return 0;
+	/* The name of what is acted upon was asked for by itself. It is known by the number: verifiers up to 6.6 look at a
+	 * step once, and take what a step has left for the next to be still as it was before the first. */
+	return look_above(climb, up, number ? dentry : NULL);
 }
 
 AEGIS_SUBPROGRAM int aegis_climb(const struct aegis_request *request, uint32_t generation, struct aegis_above *above)
