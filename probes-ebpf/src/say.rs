@@ -68,7 +68,7 @@ impl Anchor {
 /// What a generation is, beside its tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// The policy's name; at most [`POLICY_NAME_BYTES`] - 1 bytes count.
+    /// The policy's name; at most [`POLICY_NAME_BYTES`](aegis_kernel_abi::POLICY_NAME_BYTES) - 1 bytes count.
     pub policy: String,
     /// The policy's serial number, 0 if it has none.
     pub serial: u64,
