@@ -18,14 +18,7 @@
 #define SECOND 1000000000ULL
 
 /* Not frozen, unlike the tables beside it: the counts of one generation, by rule number. */
-struct hits_template {
-	__uint(type, MAP_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, MAP_INNER);
-	__uint(key_size, sizeof(uint32_t));
-	__uint(value_size, sizeof(uint64_t));
-};
-
+ARRAY_OF(hits, uint64_t);
 BANKED(hits);
 
 /* When it is full the storm goes that was met least lately; its count stays in `suppressed`. */
@@ -62,6 +55,15 @@ struct {
 	__type(key, uint32_t);
 	__type(value, struct aegis_reader_mark);
 } reader SEC(".maps");
+
+/* Counts something on this CPU. A per-CPU array's only element is always there; the verifier does not know it. */
+#define COUNT_HERE(counter)                                                                                    \
+	do {                                                                                                   \
+		struct aegis_counters *here__ = bpf_map_lookup_elem(&counters, &first);                        \
+                                                                                                               \
+		if (here__)                                                                                    \
+			COUNT(here__->counter);                                                                \
+	} while (0)
 
 static __always_inline void count_hit(const struct aegis_answer *answer)
 {

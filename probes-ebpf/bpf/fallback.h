@@ -12,11 +12,7 @@
 /* Counts something that could not be looked at. */
 static __always_inline void unseen(void)
 {
-	struct aegis_counters *count = bpf_map_lookup_elem(&counters, &first);
-
-	/* A per-CPU array's only element is always there; the verifier does not know it. */
-	if (count)
-		COUNT(count->unseen);
+	COUNT_HERE(unseen);
 }
 
 /* Whether a rule of the generation in force, or the self-check, asks for an operation: nothing is missed otherwise.

@@ -9,7 +9,7 @@
  * Threads share descriptors and mappings: the kernel passes over threads that share the descriptors of the first
  * thread of their process.
  */
-#include "kernel.h"
+#include "iterated.h"
 #include "described.h"
 #include "opened.h"
 
@@ -19,22 +19,10 @@
 
 _Static_assert(FMODE_READ == AEGIS_OPERATION_READ && FMODE_WRITE == AEGIS_OPERATION_WRITE, "they are taken over");
 
-struct bpf_iter__task_file {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-	uint32_t fd;
-	struct file *file;
-} __attribute__((preserve_access_index));
-
 struct bpf_iter__task_vma {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 	struct vm_area_struct *vma;
-} __attribute__((preserve_access_index));
-
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
 } __attribute__((preserve_access_index));
 
 static __always_inline void tell_object(struct aegis_object_key *key, const struct inode *inode)

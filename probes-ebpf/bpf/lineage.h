@@ -8,6 +8,7 @@
 #ifndef AEGIS_LINEAGE_H
 #define AEGIS_LINEAGE_H
 
+#include "iterated.h"
 #include "name.h"
 
 struct {
@@ -183,11 +184,6 @@ static __always_inline void record_found(struct task_struct *task)
 	if (file && !describe_image((uint64_t)file, &lineage->exe))
 		lineage->flags |= AEGIS_LINEAGE_KNOWN;
 }
-
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-} __attribute__((preserve_access_index));
 
 SEC("iter/task")
 int aegis_record_processes(struct bpf_iter__task *ctx)

@@ -15,10 +15,9 @@
 #define QUICK static __attribute__((noinline))
 
 /* Whether a directory has rules on what is below it, or on names in it that may be on the way. */
-static __always_inline int speaks_of_below(void *objects, const struct inode *directory)
+static __always_inline int speaks_of_below(void *objects, const struct aegis_object_key *directory)
 {
-	struct aegis_object_key key = { .ino = directory->i_ino, .dev = directory->i_sb->s_dev };
-	const struct aegis_entry *entry = aegis_object(objects, aegis_number(&key));
+	const struct aegis_entry *entry = aegis_object(objects, aegis_number(directory));
 
 	return entry && entry->flags & (AEGIS_ENTRY_SUBTREE | AEGIS_ENTRY_HAS_SUBTREE_SLOTS);
 }
@@ -38,7 +37,6 @@ static long quick_step(uint64_t number, struct quick_climb *climb)
 	const struct dentry *dentry = climb->dentry, *up = READ(dentry, d_parent);
 	struct mount *mount = (void *)climb->mnt - OFFSET_OF(struct mount, mnt), *outer;
 	struct aegis_object_key key = {};
-	const struct aegis_entry *entry;
 
 	if (dentry == READ(climb->mnt, mnt_root)) {
 		/* A part of a file system that is mounted: what is above it there counts as well. */
@@ -54,8 +52,7 @@ static long quick_step(uint64_t number, struct quick_climb *climb)
 	}
 	climb->dentry = up;
 	identify(&key, READ(up, d_inode));
-	entry = aegis_object(climb->objects, aegis_number(&key));
-	return entry && entry->flags & (AEGIS_ENTRY_SUBTREE | AEGIS_ENTRY_HAS_SUBTREE_SLOTS) ? 1 : 0;
+	return speaks_of_below(climb->objects, &key) ? 1 : 0;
 }
 
 /* Whether there are rules on subtrees above a directory. */
@@ -67,11 +64,14 @@ QUICK int above_concerns(const struct file *file, void *objects)
 
 	for (int level = 0; level < QUICK_LEVELS && dentry != mnt->mnt_root; level++) {
 		const struct dentry *up = dentry->d_parent;
+		struct aegis_object_key key = {};
 
 		/* The root of a file system, and not of the mount: a file that is in no directory. */
 		if (up == dentry)
 			return 1;
-		if (speaks_of_below(objects, up->d_inode))
+		key.ino = up->d_inode->i_ino;
+		key.dev = up->d_inode->i_sb->s_dev;
+		if (speaks_of_below(objects, &key))
 			return 1;
 		dentry = up;
 	}

@@ -8,15 +8,8 @@
  * stat() cannot serve: on btrfs and overlayfs its numbers are not those of the inode, and it knows no inode
  * generation. Whoever reads opens with O_PATH, so no file is really opened for this.
  */
-#include "kernel.h"
+#include "iterated.h"
 #include "described.h"
-
-struct bpf_iter__task_file {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-	uint32_t fd;
-	struct file *file;
-} __attribute__((preserve_access_index));
 
 SEC("iter/task_file")
 int aegis_resolve(struct bpf_iter__task_file *ctx)
@@ -34,11 +27,6 @@ int aegis_resolve(struct bpf_iter__task_file *ctx)
 	/* Fails when the buffer of this read is full; the kernel then calls again for the same file. */
 	return bpf_seq_write(ctx->meta->seq, &record, sizeof(record)) ? 1 : 0;
 }
-
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-} __attribute__((preserve_access_index));
 
 SEC("iter/task")
 int aegis_process(struct bpf_iter__task *ctx)

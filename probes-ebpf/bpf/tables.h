@@ -15,65 +15,31 @@
 
 /* The templates of inner maps: sizes are those of the policy, type and flags must be these. Keys and values are
  * given by size, as BTF only declares, but does not describe, types that far behind pointers. */
-struct objects_template {
-	__uint(type, MAP_HASH);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(struct aegis_inode_number));
-	__uint(value_size, sizeof(struct aegis_entry));
-};
+#define HASH_OF(table, key, value)                                                                             \
+	struct table##_template {                                                                              \
+		__uint(type, MAP_HASH);                                                                        \
+		__uint(max_entries, 1);                                                                        \
+		__uint(key_size, sizeof(key));                                                                 \
+		__uint(value_size, sizeof(value));                                                             \
+	}
 
-struct slots_template {
-	__uint(type, MAP_HASH);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(struct aegis_slot_key));
-	__uint(value_size, sizeof(struct aegis_entry));
-};
+#define ARRAY_OF(table, value)                                                                                 \
+	struct table##_template {                                                                              \
+		__uint(type, MAP_ARRAY);                                                                       \
+		__uint(max_entries, 1);                                                                        \
+		__uint(map_flags, MAP_INNER);                                                                  \
+		__uint(key_size, sizeof(uint32_t));                                                            \
+		__uint(value_size, sizeof(value));                                                             \
+	}
 
-struct rows_template {
-	__uint(type, MAP_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, MAP_INNER);
-	__uint(key_size, sizeof(uint32_t));
-	__uint(value_size, sizeof(struct aegis_row));
-};
-
-struct rules_template {
-	__uint(type, MAP_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, MAP_INNER);
-	__uint(key_size, sizeof(uint32_t));
-	__uint(value_size, sizeof(struct aegis_rule_info));
-};
-
-struct exempt_template {
-	__uint(type, MAP_HASH);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(uint64_t));
-	__uint(value_size, sizeof(struct aegis_exempt));
-};
-
-struct conditions_template {
-	__uint(type, MAP_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, MAP_INNER);
-	__uint(key_size, sizeof(uint32_t));
-	__uint(value_size, sizeof(struct aegis_condition));
-};
-
-struct members_template {
-	__uint(type, MAP_HASH);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(struct aegis_member_key));
-	__uint(value_size, sizeof(struct aegis_member));
-};
-
-struct ranges_template {
-	__uint(type, MAP_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, MAP_INNER);
-	__uint(key_size, sizeof(uint32_t));
-	__uint(value_size, sizeof(struct aegis_range));
-};
+HASH_OF(objects, struct aegis_inode_number, struct aegis_entry);
+HASH_OF(slots, struct aegis_slot_key, struct aegis_entry);
+ARRAY_OF(rows, struct aegis_row);
+ARRAY_OF(rules, struct aegis_rule_info);
+HASH_OF(exempt, uint64_t, struct aegis_exempt);
+ARRAY_OF(conditions, struct aegis_condition);
+HASH_OF(members, struct aegis_member_key, struct aegis_member);
+ARRAY_OF(ranges, struct aegis_range);
 
 /* One entry whatever the policy: without MAP_INNER the kernel inlines the look-up. */
 struct generations_template {

@@ -49,15 +49,6 @@ static long argument_step(uint64_t number, struct arguments *arguments)
 	return GO_ON;
 }
 
-static __always_inline void count_untold(void)
-{
-	struct aegis_counters *count = bpf_map_lookup_elem(&counters, &first);
-
-	/* A per-CPU array's only element is always there; the verifier does not know it. */
-	if (count)
-		COUNT(count->untold);
-}
-
 static __always_inline void begin(struct aegis_process_event *event, uint8_t kind)
 {
 	event->abi_version = AEGIS_ABI_VERSION;
@@ -77,7 +68,7 @@ AEGIS_SUBPROGRAM int tell_exec(uint64_t address, uint64_t from, uint32_t count)
 	struct walk walk = {};
 
 	if (!event) {
-		count_untold();
+		COUNT_HERE(untold);
 		return 0;
 	}
 	begin(&event->process, AEGIS_PROCESS_EXEC);
@@ -109,7 +100,7 @@ static __always_inline void tell_fork(const struct task_struct *child)
 	struct aegis_process_event *event = bpf_ringbuf_reserve(&process_events, sizeof(*event), 0);
 
 	if (!event) {
-		count_untold();
+		COUNT_HERE(untold);
 		return;
 	}
 	begin(event, AEGIS_PROCESS_FORK);
@@ -130,7 +121,7 @@ static __always_inline void tell_exit(void)
 		return;
 	event = bpf_ringbuf_reserve(&process_events, sizeof(*event), 0);
 	if (!event) {
-		count_untold();
+		COUNT_HERE(untold);
 		return;
 	}
 	begin(event, AEGIS_PROCESS_EXIT);
