@@ -78,3 +78,12 @@ pub fn mount_point(kind: &str) -> Option<PathBuf> {
         (right.split(' ').next()? == kind).then(|| PathBuf::from(point))
     })
 }
+
+/// The ids of all processes, in our pid namespace.
+///
+/// # Errors
+/// If /proc cannot be read.
+pub fn processes() -> std::io::Result<impl Iterator<Item = u32>> {
+    let pid = |entry: std::io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    fs::read_dir("/proc").map(move |entries| entries.filter_map(pid))
+}

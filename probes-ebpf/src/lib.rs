@@ -47,7 +47,7 @@ pub use fill::{Fill, Table};
 pub use generation::{Generations, Staged};
 pub use guarded::{Concern, Guarded, Spared, Survivors};
 pub use holders::HolderProbes;
-pub use host::{Capabilities, capabilities, mount_point, share_heaps};
+pub use host::{Capabilities, capabilities, mount_point, processes, share_heaps};
 pub use inspect::{Inspection, LinkInfo, inspect, take_down};
 pub use lineages::Lineages;
 pub use notices::NoticeRing;

@@ -1,6 +1,7 @@
 //! What the kernel recorded of processes: what they were started from, and from whom they descend.
 
 use crate::error::{Error, call, call_path};
+use crate::host::processes;
 use crate::object::{LINEAGES, RECORDER, open_map};
 use crate::pins::PinDir;
 use crate::sys;
@@ -38,8 +39,7 @@ impl Lineages {
 
     /// Forgets what is recorded: while nobody recorded, processes became others.
     pub(crate) fn forget_all(&self) -> Result<(), Error> {
-        let entries = std::fs::read_dir("/proc").map_err(call("read", "/proc"))?;
-        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+        let pids = processes().map_err(call("read", "/proc"))?;
         for process in pids.filter_map(|pid| sys::pidfd(pid).ok()) {
             match sys::map_delete(self.map.as_fd(), &process.as_raw_fd()) {
                 // Nothing is recorded, or the process is gone meanwhile.

@@ -7,9 +7,9 @@ pub(crate) const HIDDEN: &str = "***";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redaction {
     /// Whether there are arguments in records at all.
-    pub argv: bool,
-    /// An argument that contains one of these words, in whatever case, is hidden.
-    pub words: Vec<String>,
+    argv: bool,
+    /// An argument that contains one of these words, in whatever case, is hidden. They are in lower case.
+    words: Vec<String>,
 }
 
 impl Default for Redaction {
@@ -20,17 +20,22 @@ impl Default for Redaction {
 }
 
 impl Redaction {
+    /// Shows arguments, if any, but for those that contain one of these words, in whatever case.
+    #[must_use]
+    pub fn new(argv: bool, words: &[String]) -> Self {
+        Self { argv, words: words.iter().map(|word| word.to_lowercase()).collect() }
+    }
+
     /// The arguments as they may be shown; `None` if none may be.
     pub(crate) fn shown<T: AsRef<str>>(&self, arguments: impl Iterator<Item = T>) -> Option<Vec<String>> {
         if !self.argv {
             return None;
         }
-        let words: Vec<String> = self.words.iter().map(|word| word.to_lowercase()).collect();
         let mut hides_next = false;
         let show = |argument: T| {
             let argument = argument.as_ref();
             let lower = argument.to_lowercase();
-            let is_named = words.iter().any(|word| lower.contains(word.as_str()));
+            let is_named = self.words.iter().any(|word| lower.contains(word.as_str()));
             let is_hidden = is_named || hides_next;
             // `--password x`: the option has its value in the next argument.
             hides_next = is_named && argument.starts_with('-') && !argument.contains('=');
@@ -46,8 +51,7 @@ mod tests {
 
     #[test]
     fn what_is_hidden() {
-        let words = ["password", "Token", "secret", "api_key"].map(str::to_owned).to_vec();
-        let redaction = Redaction { argv: true, words };
+        let redaction = Redaction::new(true, &["password", "Token", "secret", "api_key"].map(str::to_owned));
         let rows: &[(&[&str], &[&str])] = &[
             (&[], &[]),
             (&["ls", "-l", "/"], &["ls", "-l", "/"]),
@@ -71,7 +75,7 @@ mod tests {
     #[test]
     fn nothing_is_shown_unless_it_is_asked_for() {
         assert_eq!(Redaction::default().shown(["a"].iter()), None);
-        let all = Redaction { argv: true, words: Vec::new() };
+        let all = Redaction::new(true, &[]);
         assert_eq!(all.shown(["--password"].iter()), Some(vec!["--password".to_owned()]));
     }
 }

@@ -4,7 +4,7 @@
 
 use super::redact::Redaction;
 use super::state::{Found, Image, Process};
-use aegis_probes::Resolver;
+use aegis_probes::{Resolver, processes};
 use std::fs::{self, OpenOptions};
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -15,8 +15,7 @@ const ARGV_BYTES: u64 = aegis_kernel_abi::ARGV_BYTES as u64;
 
 /// Looks at all processes. Those that end meanwhile, and threads of the kernel, are left out.
 pub(crate) fn scan(resolver: &Resolver, redaction: &Redaction) -> Vec<Found> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let Ok(pids) = processes() else { return Vec::new() };
     pids.filter_map(|pid| look_at(pid, resolver, redaction)).collect()
 }
 

@@ -5,28 +5,26 @@ use aegis_kernel_abi::{
     ASKS_ANCESTOR, ASKS_CGROUP, ASKS_EXE, ASKS_GID, ASKS_MNT_NS, ASKS_PID_NS, ASKS_UID, ASKS_USER_NS,
     MAX_ALLOWING_TENANTS, Operations,
 };
-use aegis_policy::{Action, CgroupRef, Name, Namespace, Plan, Rule, Subject};
+use aegis_policy::{Action, CgroupRef, Name, Namespace, Plan, Rule, Subject, Tenant};
 use aegis_probes::{Clause, Error, Listed, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All conditions of a rule.
 pub(super) fn clauses(plan: &Plan, rule: &Rule, host: &Host) -> Vec<Clause> {
-    let scope = rule.tenant().and_then(|name| plan.tenants().get(name)).map(aegis_policy::Tenant::scope);
-    let all = [
-        (Role::Scope, scope.into_iter().collect::<Vec<_>>()),
-        (Role::When, rule.when().iter().collect()),
-        (Role::Unless, rule.unless().iter().collect()),
-    ];
-    let clauses = all
-        .into_iter()
-        .flat_map(|(role, subjects)| subjects.into_iter().map(move |subject| clause(role, subject, host)));
-    clauses.collect()
+    by_role(plan, rule).map(|(role, subject)| clause(role, subject, host)).collect()
 }
 
-/// Everybody whom a rule names: its conditions, and the scope of its tenant.
+/// Everybody whom a rule names.
 pub(super) fn subjects<'a>(plan: &'a Plan, rule: &'a Rule) -> impl Iterator<Item = &'a Subject> {
-    let scope = rule.tenant().and_then(|name| plan.tenants().get(name)).map(aegis_policy::Tenant::scope);
-    scope.into_iter().chain(rule.when()).chain(rule.unless())
+    by_role(plan, rule).map(|(_, subject)| subject)
+}
+
+/// The scope of a rule's tenant, and its own conditions, each with what the rule makes of it.
+fn by_role<'a>(plan: &'a Plan, rule: &'a Rule) -> impl Iterator<Item = (Role, &'a Subject)> {
+    let scope = rule.tenant().and_then(|name| plan.tenants().get(name)).map(Tenant::scope);
+    let scope = scope.into_iter().map(|subject| (Role::Scope, subject));
+    let when = rule.when().iter().map(|subject| (Role::When, subject));
+    scope.chain(when).chain(rule.unless().iter().map(|subject| (Role::Unless, subject)))
 }
 
 fn clause(role: Role, subject: &Subject, host: &Host) -> Clause {

@@ -25,18 +25,17 @@ impl Processes {
 
     /// Finds those that were there before they were followed: once more, if they are now.
     pub(super) fn find_others(&mut self, are_followed: bool) {
-        let mut context = self.store.context();
-        if context.is_scanned {
-            return;
-        }
+        // Looking at all processes takes its time, in which nobody waits for what is known already.
+        let redaction = Some(self.store.context()).filter(|context| !context.is_scanned);
+        let Some(redaction) = redaction.map(|context| context.redaction().clone()) else { return };
         match Resolver::load() {
             Ok(resolver) => {
-                let found = scan(&resolver, context.redaction());
-                context.found(found, are_followed);
+                let found = scan(&resolver, &redaction);
+                self.store.context().found(found, are_followed);
             }
             Err(error) => {
                 // It would fail the same way each time.
-                context.found(Vec::new(), true);
+                self.store.context().found(Vec::new(), true);
                 tracing::warn!(%error, "what was started before this daemon is not known");
             }
         }

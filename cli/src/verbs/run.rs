@@ -225,7 +225,7 @@ pub(super) fn live(settings: &Settings) -> Live {
         events_file: sinks.file.path.clone(),
         events_file_when_full: when_full(sinks.file.when_full),
         metrics_listen: metrics.listen,
-        redaction: Redaction { argv: context.argv, words: context.hidden_words.clone() },
+        redaction: Redaction::new(context.argv, &context.hidden_words),
     }
 }
 

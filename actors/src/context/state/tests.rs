@@ -26,7 +26,7 @@ fn event(kind: u8, pid: u32, time_ns: u64, ino: u64) -> ProcessEvent {
 
 fn context() -> Context {
     let mut context = Context::default();
-    context.redact(Redaction { argv: true, words: vec!["secret".to_owned()] });
+    context.redact(Redaction::new(true, &["secret".to_owned()]));
     context
 }
 
@@ -185,7 +185,7 @@ fn those_that_were_there_are_unproven() {
 fn other_words_hide_what_is_kept() {
     let mut context = context();
     exec(&mut context, 1, 1, 100, "a\0pin=1\0");
-    context.redact(Redaction { argv: true, words: vec!["pin".to_owned()] });
+    context.redact(Redaction::new(true, &["pin".to_owned()]));
     assert_eq!(context.of(&asked(1, 2, 100)).argv, Some(vec!["a".to_owned(), "***".to_owned()]));
     context.redact(Redaction::default());
     assert_eq!(context.of(&asked(1, 2, 100)).argv, None);
